@@ -1,0 +1,76 @@
+"""``python -m bot sandbox``: the main job once as text, then the channel in a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from simcord.backend.errors import SetupError
+
+from bot.sandbox.text import readable
+from bot.sandbox.world import World, open_world, set_the_scene
+
+TICK_SECONDS = 1.0
+
+
+async def run(*, serve: bool, port: int) -> int:
+    """Print list, sync, list; then serve the channel until Ctrl+C. Returns the exit code."""
+    async with open_world() as world:
+        await set_the_scene(world)
+        for command in ("integrations list", "integrations sync", "integrations list"):
+            await _show(world, command)
+        if serve:
+            await _serve(world, port)
+    return 0
+
+
+async def _show(world: World, command: str) -> None:
+    result = await world.admin.slash(world.channel, command)
+    assert result.response is not None  # noqa: S101 – a command that answers nothing is a bug to see at once
+    print(f"\nAda uses /{command}\n")
+    for embed in result.response.embeds:
+        print("\n".join(f"  {line}" for line in readable(embed, world.env.now()).splitlines()))
+
+
+async def _serve(world: World, port: int) -> None:
+    preview = world.env.preview(
+        world.channel, viewers=[world.admin, world.member], layout="channel", port=port or None
+    )
+    async with preview:
+        print(f"\nThe channel, as Ada (administrator) or Max (member): {preview.url}")
+        print(f"The stand-in for Composio's dashboard:               {world.composio.dashboard_url}")
+        print("Type /integrations into the channel. Ctrl+C ends the sandbox.", flush=True)
+        clock = asyncio.create_task(_keep_time(world))
+        try:
+            await _until_stopped(preview.wait_closed())
+        finally:
+            clock.cancel()
+            await asyncio.gather(clock, return_exceptions=True)
+
+
+async def _until_stopped(closed: Coroutine[Any, Any, None]) -> None:
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(number, stopped.set)
+    ends = [asyncio.create_task(closed), asyncio.create_task(stopped.wait())]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for end in ends:
+        end.cancel()
+
+
+async def _keep_time(world: World) -> None:
+    """Let SimCord's clock go with the wall's, so that a confirmation ends after a minute here too."""
+    last = time.monotonic()
+    while True:
+        await asyncio.sleep(TICK_SECONDS)
+        now = time.monotonic()
+        world.env.backend.advance_clock(now - last)
+        last = now
+        with contextlib.suppress(SetupError):  # a visitor is just doing something
+            await world.env.settle()

@@ -1,0 +1,274 @@
+"""The only file that knows Composio's SDK: connected accounts in, typed errors out."""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import Annotated, Any, NamedTuple, NotRequired
+
+import aiohttp
+import composio_client as sdk
+import httpx
+from composio_client._response import AsyncAPIResponse
+from pydantic import AfterValidator, TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
+from storage.integrations.tables import ID_LENGTH, NAME_LENGTH, REASON_LENGTH
+
+from .errors import ComposioBusyError, ComposioRefusedError, ComposioUnavailableError, Trouble
+
+PAGE_SIZE = 100
+MAX_PAGES = 1_000
+MAX_WALKS = 4
+# An interaction's token lives 15 minutes and a sync reads many pages; a single answer takes well under a second.
+TIMEOUT = httpx.Timeout(15.0, connect=5.0)
+READ_RETRIES = 2
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Account(NamedTuple):
+    """One connected account, as far as we use it. ``status`` is Composio's word, which may be new to us."""
+
+    id: str
+    toolkit: str
+    status: str
+    created_at: datetime
+    updated_at: datetime
+    reason: str | None = None
+    is_disabled: bool = False
+    name: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether Composio would let a tool use it; no proof that the token works."""
+        return self.status == "ACTIVE" and not self.is_disabled
+
+
+class Revocation(Enum):
+    """What became of a grant at the provider when Composio was asked to revoke it."""
+
+    REVOKED = auto()
+    UNSUPPORTED = auto()
+    NOT_ACTIVE = auto()
+    GONE = auto()
+
+
+def _one_line(limit: int) -> AfterValidator:
+    # Control characters would break a line of an embed, and PostgreSQL refuses NUL.
+    return AfterValidator(lambda text: "".join(c if c.isprintable() else " " for c in text).strip()[:limit])
+
+
+def _aware(value: datetime) -> datetime:
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+_Id = Annotated[str, _one_line(ID_LENGTH)]
+_Name = Annotated[str, _one_line(NAME_LENGTH)]
+_Reason = Annotated[str, _one_line(REASON_LENGTH)]
+_Time = Annotated[datetime, AfterValidator(_aware)]
+
+
+class _Toolkit(TypedDict):
+    slug: Annotated[_Id, AfterValidator(str.lower)]
+
+
+class _Item(TypedDict):
+    """What we read of an account; everything else, tokens included, is skipped by the parser."""
+
+    id: _Id
+    toolkit: _Toolkit
+    status: Annotated[str, _one_line(64)]
+    created_at: _Time
+    updated_at: _Time
+    status_reason: NotRequired[_Reason | None]
+    is_disabled: NotRequired[bool]
+    alias: NotRequired[_Name | None]
+    word_id: NotRequired[_Name | None]
+    user_id: NotRequired[str | None]
+
+
+class _Page(TypedDict):
+    items: list[_Item]
+    next_cursor: NotRequired[str | None]
+    total_items: NotRequired[float | None]
+
+
+_PAGE = TypeAdapter(_Page)
+_ITEM = TypeAdapter(_Item)
+
+
+class ComposioGateway:
+    """Asks Composio about one project's connected accounts.
+
+    Every method raises `ComposioRefusedError`, `ComposioBusyError` or `ComposioUnavailableError`. Reads are
+    retried by the client; writes never are, because a lost answer says nothing about the effect.
+    """
+
+    def __init__(self, *, api_key: str, base_url: str, read_retries: int = READ_RETRIES) -> None:
+        # A proxy of the environment must not be asked for this machine.
+        trust_env = httpx.URL(base_url).host not in LOOPBACK
+        # aiohttp reads with less CPU, but sends a DELETE again by itself when a kept connection breaks.
+        self._reads = sdk.AsyncComposio(
+            auth=sdk.ProjectAuth(api_key),
+            base_url=base_url,
+            timeout=TIMEOUT,
+            max_retries=read_retries,
+            http_client=sdk.DefaultAioHttpClient(trust_env=trust_env),
+        )
+        self._writes = self._reads.with_options(
+            max_retries=0, http_client=sdk.DefaultAsyncHttpxClient(trust_env=trust_env)
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._reads.close()
+        await self._writes.close()
+
+    async def check(self) -> None:
+        """Return when Composio answers and accepts the key."""
+        with _translated():
+            answer = await self._writes.connected_accounts.with_raw_response.list(limit=1)
+            _PAGE.validate_json(await _content(answer))
+
+    async def accounts(self, composio_user_id: str, toolkits: Sequence[str] = ()) -> list[Account]:
+        """All accounts of one Composio user, of all or only some toolkits, newest first.
+
+        The pages of a world that changes while it is read can miss an account. Read newest first, every such
+        change shows as a moved total or an account seen twice; then the walk is made again, until one is
+        clean or two agree.
+        """
+        previous: list[Account] | None = None
+        for _ in range(MAX_WALKS):
+            accounts, clean = await self._walk(composio_user_id, toolkits)
+            if clean or accounts == previous:
+                return accounts
+            previous = accounts
+        raise ComposioUnavailableError(Trouble.UNSTABLE, f"{MAX_WALKS} reads differed")
+
+    async def _walk(self, composio_user_id: str, toolkits: Sequence[str]) -> tuple[list[Account], bool]:
+        found: dict[str, Account] = {}
+        cursors: set[str] = set()
+        totals: set[float | None] = set()
+        cursor: str | None = None
+        clean = True
+        for _ in range(MAX_PAGES):
+            page = await self._page(composio_user_id, toolkits, cursor)
+            totals.add(page.get("total_items"))
+            fresh = {item["id"]: _account(item) for item in page["items"] if _belongs(item, composio_user_id)}
+            clean = clean and fresh.keys().isdisjoint(found)
+            found |= fresh
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return list(found.values()), clean and len(totals) == 1
+            if cursor in cursors:
+                break
+            cursors.add(cursor)
+        raise ComposioUnavailableError(Trouble.UNREADABLE, "the pages do not end")
+
+    async def _page(self, composio_user_id: str, toolkits: Sequence[str], cursor: str | None) -> _Page:
+        with _translated():
+            answer = await self._reads.connected_accounts.with_raw_response.list(
+                user_ids=[composio_user_id],
+                toolkit_slugs=list(toolkits) or sdk.omit,
+                cursor=cursor or sdk.omit,
+                limit=PAGE_SIZE,
+                order_by="created_at",
+                order_direction="desc",
+                account_type="ALL",
+            )
+            return _PAGE.validate_json(await _content(answer))
+
+    async def account(self, account_id: str) -> Account | None:
+        """One account as it is now, None when it no longer exists."""
+        with _translated():
+            answer = await self._reads.connected_accounts.with_raw_response.retrieve(account_id)
+            if answer.status_code == 404:
+                return None
+            return _account(_ITEM.validate_json(await _content(answer)))
+
+    async def revoke(self, account_id: str) -> Revocation:
+        """Ask the provider, through Composio, to forget the grant. An account already revoked counts too."""
+        with _translated():
+            answer = await self._writes.connected_accounts.with_raw_response.revoke(account_id)
+            refusals = {
+                400: Revocation.UNSUPPORTED,
+                404: Revocation.GONE,
+                409: Revocation.NOT_ACTIVE,
+            }
+            if refusal := refusals.get(answer.status_code):
+                return refusal
+            await _content(answer)
+            return Revocation.REVOKED
+
+    async def delete(self, account_id: str) -> bool:
+        """Delete Composio's record of the account; False when it was already gone."""
+        with _translated():
+            answer = await self._writes.connected_accounts.with_raw_response.delete(account_id)
+            if answer.status_code == 404:
+                return False
+            await _content(answer)
+            return True
+
+
+def _belongs(item: _Item, composio_user_id: str) -> bool:
+    # The field is deprecated and may vanish; where it is there, another user's account is not ours to show.
+    return item.get("user_id") in (None, composio_user_id)
+
+
+def _account(item: _Item) -> Account:
+    return Account(
+        item["id"],
+        item["toolkit"]["slug"],
+        item["status"],
+        item["created_at"],
+        item["updated_at"],
+        item.get("status_reason"),
+        item.get("is_disabled", False),
+        item.get("alias") or item.get("word_id") or f"…{item['id'][-6:]}",
+    )
+
+
+async def _content(answer: AsyncAPIResponse[Any]) -> bytes:
+    """The body of a good answer; the SDK raises its error for any other."""
+    return await answer.parse(to=bytes)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what the SDK and its transports raise into our errors. Bodies are left out: they can hold tokens."""
+    try:
+        yield
+    except (sdk.AuthenticationError, sdk.PermissionDeniedError) as error:
+        raise ComposioRefusedError(f"status {error.status_code}") from error
+    except sdk.RateLimitError as error:
+        raise ComposioBusyError(_retry_after(error.response)) from error
+    except sdk.APIStatusError as error:
+        detail = f"status {error.status_code}, request {error.request_id or 'without id'}"
+        raise ComposioUnavailableError(Trouble.SERVER, detail) from error
+    except (sdk.APITimeoutError, TimeoutError) as error:
+        raise ComposioUnavailableError(Trouble.TIMEOUT, type(error).__name__) from error
+    except ValidationError as error:
+        # `from None`: a validation error quotes the input.
+        raise ComposioUnavailableError(Trouble.UNREADABLE, _shape(error)) from None
+    except (sdk.ComposioError, httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+        raise ComposioUnavailableError(Trouble.NETWORK, type(error).__name__) from error
+
+
+def _shape(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return f"{first['type']} at {'.'.join(map(str, first['loc'])) or 'the top'}"
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """``Retry-After`` in seconds; it may be a number or a date (RFC 9110, 10.2.3)."""
+    header = response.headers.get("retry-after", "")
+    if header.isdigit():
+        return float(header)
+    try:
+        until = email.utils.parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max(0.0, (until - datetime.now(UTC)).total_seconds()) if until.tzinfo else None

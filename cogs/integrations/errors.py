@@ -1,0 +1,110 @@
+"""What can go wrong, as types that carry data. The words for people are in `words`."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from storage.integrations import State
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message is one line that names it and says what to do."""
+
+
+class CatalogError(SettingsError):
+    """The catalogue file is wrong; the message names the file, the line where known, and the reason."""
+
+
+class IntegrationError(Exception):
+    """Something that a person is told about; the base of all below."""
+
+
+class ComposioError(IntegrationError):
+    """Composio could not be asked; nothing was changed here."""
+
+
+class ComposioRefusedError(ComposioError):
+    """Composio answered 401 or 403."""
+
+
+class ComposioBusyError(ComposioError):
+    """Composio answered 429; ``retry_after`` is in seconds, None when it did not say."""
+
+    def __init__(self, retry_after: float | None) -> None:
+        super().__init__(f"retry after {retry_after} s")
+        self.retry_after = retry_after
+
+
+class Trouble(Enum):
+    """Why no usable answer came."""
+
+    TIMEOUT = auto()
+    NETWORK = auto()
+    SERVER = auto()
+    UNREADABLE = auto()
+    UNSTABLE = auto()
+
+
+class ComposioUnavailableError(ComposioError):
+    """No usable answer came; ``detail`` is for the log and holds nothing secret."""
+
+    def __init__(self, trouble: Trouble, detail: str) -> None:
+        super().__init__(f"{trouble.name.lower()}: {detail}")
+        self.trouble = trouble
+
+
+class StorageUnavailableError(IntegrationError):
+    """The database failed; ``reference`` is what the log calls it."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(reference)
+        self.reference = reference
+
+
+class NotAllowedHereError(IntegrationError):
+    """The bot's integrations are not meant for this server."""
+
+
+class Right(Enum):
+    """What a person needs to be allowed to do here."""
+
+    MANAGE_SERVER = auto()
+    ADMINISTRATOR = auto()
+
+
+class MissingRightError(IntegrationError):
+    """The person may not do this."""
+
+    def __init__(self, right: Right) -> None:
+        super().__init__(right.name)
+        self.right = right
+
+
+class UnknownProviderError(IntegrationError):
+    """No provider is called *text*; ``closest`` are labels that come near."""
+
+    def __init__(self, text: str, closest: tuple[str, ...] = ()) -> None:
+        super().__init__(text)
+        self.text = text
+        self.closest = closest
+
+
+class NotConnectedError(IntegrationError):
+    """The switch of a provider that is not connected cannot be moved."""
+
+    def __init__(self, label: str, state: State) -> None:
+        super().__init__(label)
+        self.label = label
+        self.state = state
+
+
+class TooSoonError(IntegrationError):
+    """The person has just done this; ``retry_after`` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"{retry_after:.0f} s")
+        self.retry_after = retry_after
+
+
+class OldButtonError(IntegrationError):
+    """A button whose meaning this version does not know."""

@@ -1,0 +1,278 @@
+"""What each command and each button does: check, call the service, build, answer.
+
+A command and the button that does the same share one flow, and so one set of checks.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import discord
+from discord.app_commands import Cooldown
+from discord.ext import commands
+
+from . import embeds, views, words
+from .catalog import Catalog, Provider
+from .composio import Account
+from .errors import (
+    ComposioError,
+    IntegrationError,
+    MissingRightError,
+    OldButtonError,
+    Right,
+    StorageUnavailableError,
+    TooSoonError,
+)
+from .service import IntegrationService, SyncReport
+from .tenancy import Tenancy
+from .views import Interaction
+
+log = logging.getLogger(__name__)
+
+# One sync for a person in five seconds: enough to see the effect of the last one first.
+SYNC_COOLDOWN_SECONDS = 5.0
+NO_MENTIONS = discord.AllowedMentions.none()
+
+
+@asynccontextmanager
+async def answering(interaction: Interaction) -> AsyncIterator[None]:
+    """Tell the person, and only them, when one of our errors ends what they asked for. Others pass."""
+    try:
+        yield
+    except IntegrationError as error:
+        if isinstance(error, ComposioError):
+            log.warning("composio: %s: %s", type(error).__name__, error)
+        await tell(interaction, words.for_error(error))
+
+
+async def tell(interaction: Interaction, text: str) -> None:
+    """An ephemeral line, as the answer or after it."""
+    if interaction.response.is_done():
+        await interaction.followup.send(text, ephemeral=True, allowed_mentions=NO_MENTIONS)
+    else:
+        await interaction.response.send_message(text, ephemeral=True, allowed_mentions=NO_MENTIONS)
+
+
+def require(interaction: Interaction, right: Right) -> None:
+    """Raise `MissingRightError` unless Discord says that the person has the permission here."""
+    permissions = interaction.permissions
+    match right:
+        case Right.ADMINISTRATOR:
+            allowed = permissions.administrator
+        case Right.MANAGE_SERVER:
+            allowed = permissions.manage_guild or permissions.administrator
+    if not allowed:
+        raise MissingRightError(right)
+
+
+class Flows:
+    """The flows, over the parts that they need."""
+
+    def __init__(
+        self, *, service: IntegrationService, catalog: Catalog, tenancy: Tenancy, dashboard_url: str
+    ) -> None:
+        self._service = service
+        self._catalog = catalog
+        self._tenancy = tenancy
+        self._dashboard_url = dashboard_url
+        self._cooldowns = commands.CooldownMapping[Interaction](
+            Cooldown(1, SYNC_COOLDOWN_SECONDS),
+            lambda interaction: (interaction.guild_id, interaction.user.id),
+        )
+
+    def _user_id(self, interaction: Interaction) -> str:
+        return self._tenancy.composio_user_id(interaction.guild_id)
+
+    async def show_list(self, interaction: Interaction, number: int = 1) -> None:
+        """The list, as a new message, or as another page of the message whose button was pressed."""
+        mirror = await self._service.look(self._user_id(interaction))
+        page = embeds.overview(self._catalog, mirror, number)
+        view = views.list_view(page, mirror, self._dashboard_url)
+        if interaction.type is discord.InteractionType.component:
+            await interaction.response.edit_message(embed=page.embed, view=view, allowed_mentions=NO_MENTIONS)
+        else:
+            await interaction.response.send_message(embed=page.embed, view=view, allowed_mentions=NO_MENTIONS)
+
+    async def sync(self, interaction: Interaction) -> None:
+        """Sync, and say what changed; when Composio cannot be asked, say that and show what is known."""
+        user_id = self._user_id(interaction)
+        self._cool_down(interaction)
+        await interaction.response.defer(thinking=True)
+        try:
+            report = await self._service.sync(user_id)
+        except ComposioError as error:
+            log.warning("composio: %s: %s", type(error).__name__, error)
+            await self._show_known(interaction, user_id, error)
+            return
+        await interaction.edit_original_response(
+            embed=embeds.sync_report(self._catalog, report),
+            view=views.link_view(self._dashboard_url),
+            allowed_mentions=NO_MENTIONS,
+        )
+
+    async def _show_known(self, interaction: Interaction, user_id: str, error: ComposioError) -> None:
+        mirror = await self._service.look(user_id)
+        notice = f"{words.for_error(error)} {words.known_at(mirror)}"
+        page = embeds.overview(self._catalog, mirror, notice=notice)
+        await interaction.edit_original_response(
+            embed=page.embed,
+            view=views.list_view(page, mirror, self._dashboard_url),
+            allowed_mentions=NO_MENTIONS,
+        )
+
+    async def sync_list(self, interaction: Interaction, number: int) -> None:
+        """The list's own button: bring that message up to date, and tell who pressed what changed."""
+        user_id = self._user_id(interaction)
+        self._cool_down(interaction)
+        await interaction.response.defer()
+        report = await self._service.sync(user_id)
+        mirror = await self._service.look(user_id)
+        page = embeds.overview(self._catalog, mirror, number)
+        await interaction.edit_original_response(
+            embed=page.embed,
+            view=views.list_view(page, mirror, self._dashboard_url),
+            allowed_mentions=NO_MENTIONS,
+        )
+        await self._report(interaction, report)
+
+    async def _report(self, interaction: Interaction, report: SyncReport, text: str | None = None) -> None:
+        await interaction.followup.send(
+            content=text or discord.utils.MISSING,
+            embed=embeds.sync_report(self._catalog, report),
+            view=views.link_view(self._dashboard_url),
+            ephemeral=True,
+            allowed_mentions=NO_MENTIONS,
+        )
+
+    def _cool_down(self, interaction: Interaction) -> None:
+        bucket = self._cooldowns.get_bucket(interaction)
+        now = interaction.created_at.timestamp()
+        if bucket and (retry_after := bucket.update_rate_limit(now)):
+            raise TooSoonError(retry_after)
+
+    async def show_card(self, interaction: Interaction, name: str) -> None:
+        """One provider's card, for the person alone."""
+        user_id = self._user_id(interaction)
+        provider = self._catalog.find(name)
+        mirror = await self._service.look(user_id)
+        await interaction.response.send_message(
+            embed=embeds.card(provider, mirror),
+            view=views.card_view(provider, mirror.get(provider.id), self._dashboard_url),
+            ephemeral=True,
+            allowed_mentions=NO_MENTIONS,
+        )
+
+    async def toggle(self, interaction: Interaction, name: str, enabled: bool | None) -> None:
+        """Move the switch, and show the card as it is now."""
+        user_id = self._user_id(interaction)
+        require(interaction, Right.MANAGE_SERVER)
+        provider = self._catalog.find(name)
+        # A command's answer is new and still "thinking"; a button's is the card that it sits on.
+        is_command = interaction.type is discord.InteractionType.application_command
+        await interaction.response.defer(ephemeral=True, thinking=is_command)
+        switch = await self._service.toggle(user_id, provider, enabled)
+        mirror = await self._service.look(user_id)
+        notice = words.switched(provider, mirror.get(provider.id), changed=switch.changed)
+        await interaction.edit_original_response(
+            embed=embeds.card(provider, mirror, notice=notice),
+            view=views.card_view(provider, mirror.get(provider.id), self._dashboard_url),
+            allowed_mentions=NO_MENTIONS,
+        )
+
+    async def howto(self, interaction: Interaction, name: str) -> None:
+        """The instructions, for the person alone."""
+        user_id = self._user_id(interaction)
+        provider = self._catalog.find(name)
+        await interaction.response.send_message(
+            embed=embeds.howto(provider, user_id),
+            view=views.howto_view(provider, self._dashboard_url),
+            ephemeral=True,
+            allowed_mentions=NO_MENTIONS,
+        )
+
+    async def connected(self, interaction: Interaction, name: str) -> None:
+        """“I've connected it”: sync, and say whether it shows."""
+        user_id = self._user_id(interaction)
+        provider = self._catalog.find(name)
+        self._cool_down(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        report = await self._service.sync(user_id)
+        mirror = await self._service.look(user_id)
+        await self._report(interaction, report, words.verdict(provider, mirror.get(provider.id)))
+
+    async def ask_revoke(self, interaction: Interaction, name: str) -> None:
+        """Look at Composio which accounts there are now, and ask whether to revoke them."""
+        user_id = self._user_id(interaction)
+        require(interaction, Right.ADMINISTRATOR)
+        provider = self._catalog.find(name)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        accounts = await self._service.accounts(user_id, provider)
+        if not accounts:
+            await self._nothing_to_revoke(interaction, user_id, provider)
+            return
+
+        async def confirmed(press: Interaction) -> None:
+            async with answering(press):
+                await self._revoke(press, provider, accounts)
+
+        await interaction.edit_original_response(
+            embed=embeds.confirmation(provider, accounts, user_id),
+            view=views.ConfirmView(interaction, words.confirm_button(accounts), confirmed),
+            allowed_mentions=NO_MENTIONS,
+        )
+
+    async def _nothing_to_revoke(self, interaction: Interaction, user_id: str, provider: Provider) -> None:
+        await self._service.revoke(user_id, provider, ())  # the mirror may still say that it is connected
+        await interaction.edit_original_response(
+            content=words.nothing_to_revoke(provider), view=views.link_view(self._dashboard_url)
+        )
+
+    async def _revoke(self, press: Interaction, provider: Provider, accounts: Sequence[Account]) -> None:
+        user_id = self._user_id(press)
+        require(press, Right.ADMINISTRATOR)
+        await press.response.edit_message(content=words.REVOKING, embed=None, view=None)
+        receipt = await self._service.revoke(user_id, provider, accounts)
+        await press.edit_original_response(
+            content=None,
+            embed=embeds.receipt(provider, receipt, self._dashboard_url),
+            view=views.link_view(self._dashboard_url),
+            allowed_mentions=NO_MENTIONS,
+        )
+
+    async def press(self, interaction: Interaction, action: str, argument: str) -> None:
+        """Do what a button or select of ours says. Custom ids can be made by hand: nothing in them is believed."""
+        match action, argument.split(":"):
+            case "card", [name]:
+                await self.show_card(interaction, name)
+            case "page", [number] if number.isdecimal():
+                await self.show_list(interaction, int(number))
+            case "sync", [number] if number.isdecimal():
+                await self.sync_list(interaction, int(number))
+            case "toggle", [name, "on" | "off" as target]:
+                await self.toggle(interaction, name, target == "on")
+            case "revoke", [name]:
+                await self.ask_revoke(interaction, name)
+            case "howto", [name]:
+                await self.howto(interaction, name)
+            case "connected", [name]:
+                await self.connected(interaction, name)
+            case _:
+                raise OldButtonError
+
+    async def suggestions(self, interaction: Interaction, text: str) -> list[discord.app_commands.Choice[str]]:
+        """Up to 25 providers that match; none where the person would be refused anyway."""
+        try:
+            mirror = await self._service.look(self._user_id(interaction))
+        except StorageUnavailableError:
+            mirror = None
+        except IntegrationError:
+            return []
+        return [
+            discord.app_commands.Choice(
+                name=words.choice(provider, mirror.get(provider.id)) if mirror else provider.label,
+                value=provider.id,
+            )
+            for provider in self._catalog.matching(text)[:25]
+        ]

@@ -1,0 +1,137 @@
+"""Pure decisions: what a provider's accounts amount to, and what a sync changes. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from storage.integrations import Integration, Mirror, State
+
+from .catalog import Catalog
+from .composio import Account
+
+# Statuses of an attempt that somebody started and has not finished.
+_UNFINISHED = frozenset({"INITIALIZING", "INITIATED"})
+_NEVER_COMPLETED = "did not complete within"
+# Composio expires an attempt that nobody finished within ten minutes; a little later its record stops moving.
+_ATTEMPT_LIFETIME = timedelta(minutes=15)
+KNOWN_STATUSES = frozenset({*_UNFINISHED, "ACTIVE", "FAILED", "EXPIRED", "INACTIVE", "REVOKED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One provider's row before and after."""
+
+    before: Integration
+    after: Integration
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one sync found: the rows to write, and the providers to name, in catalogue order."""
+
+    changes: tuple[Change, ...] = ()
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    attention: tuple[Integration, ...] = ()
+    unknown_toolkits: tuple[str, ...] = ()
+    unknown_statuses: tuple[str, ...] = ()
+
+    def without(self, providers: Collection[str]) -> Plan:
+        """The same plan with nothing said about *providers*."""
+        if not providers:
+            return self
+        return replace(
+            self,
+            changes=tuple(change for change in self.changes if change.after.provider not in providers),
+            added=tuple(name for name in self.added if name not in providers),
+            removed=tuple(name for name in self.removed if name not in providers),
+            unchanged=tuple(name for name in self.unchanged if name not in providers),
+            attention=tuple(row for row in self.attention if row.provider not in providers),
+        )
+
+
+def make_plan(accounts: Iterable[Account], mirror: Mirror, catalog: Catalog) -> Plan:
+    """Compare all accounts of one Composio user with what is stored about it.
+
+    A row whose provider has left the catalogue is kept, as not connected, with its switch.
+    """
+    accounts = list(accounts)
+    sorted_in = _by_provider(accounts, catalog)
+    ids = dict.fromkeys([*catalog.by_id, *sorted(mirror.rows)])
+    rows = [mirror.get(id_) for id_ in ids]
+    pairs = [Change(row, derive(row, sorted_in.get(row.provider, ()))) for row in rows]
+    return Plan(
+        changes=tuple(pair for pair in pairs if not pair.before.same_state(pair.after)),
+        added=_names(pair for pair in pairs if _connected(pair.after) and not _connected(pair.before)),
+        removed=_names(pair for pair in pairs if _connected(pair.before) and not _connected(pair.after)),
+        unchanged=_names(pair for pair in pairs if _connected(pair.before) and _connected(pair.after)),
+        attention=tuple(pair.after for pair in pairs if pair.after.state is State.NEEDS_RECONNECT),
+        unknown_toolkits=tuple(sorted({a.toolkit for a in accounts} - catalog.by_toolkit.keys())),
+        unknown_statuses=tuple(sorted({a.status for a in accounts} - KNOWN_STATUSES)),
+    )
+
+
+def derive(before: Integration, accounts: Sequence[Account]) -> Integration:
+    """The row that *accounts*, which are all of one provider, amount to. The switch is never touched."""
+    usable = [account for account in accounts if account.usable]
+    if usable:
+        return _row(before, State.CONNECTED, _newest(usable), usable_accounts=len(usable))
+    broken = [account for account in accounts if _once_worked(account, before)]
+    if broken:
+        ours = [account for account in broken if account.id == before.account_id]
+        return _row(before, State.NEEDS_RECONNECT, (ours or [_newest(broken)])[0])
+    return Integration(before.composio_user_id, before.provider, enabled=before.enabled, revision=before.revision)
+
+
+def _row(before: Integration, state: State, account: Account, usable_accounts: int = 0) -> Integration:
+    connected = state is State.CONNECTED
+    return replace(
+        before,
+        state=state,
+        account_id=account.id,
+        account_name=account.name,
+        usable_accounts=usable_accounts,
+        status=None if connected else _status(account),
+        reason=None if connected else account.reason,
+        since=account.created_at if connected else account.updated_at,
+    )
+
+
+def _status(account: Account) -> str:
+    # An ACTIVE account that was switched off at Composio cannot be used either.
+    return "INACTIVE" if account.status == "ACTIVE" else account.status
+
+
+def _newest(accounts: Iterable[Account]) -> Account:
+    return max(accounts, key=lambda account: (account.created_at, account.id))
+
+
+def _once_worked(account: Account, before: Integration) -> bool:
+    if account.status in _UNFINISHED:
+        return False
+    if account.id == before.account_id:
+        return True
+    if account.status not in ("EXPIRED", "FAILED"):
+        return True
+    if account.reason:
+        return _NEVER_COMPLETED not in account.reason
+    return account.updated_at - account.created_at > _ATTEMPT_LIFETIME
+
+
+def _by_provider(accounts: Iterable[Account], catalog: Catalog) -> dict[str, list[Account]]:
+    found: dict[str, list[Account]] = {}
+    for account in accounts:
+        if provider := catalog.by_toolkit.get(account.toolkit):
+            found.setdefault(provider.id, []).append(account)
+    return found
+
+
+def _connected(row: Integration) -> bool:
+    return row.state is State.CONNECTED
+
+
+def _names(pairs: Iterable[Change]) -> tuple[str, ...]:
+    return tuple(pair.after.provider for pair in pairs)

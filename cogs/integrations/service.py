@@ -1,0 +1,236 @@
+"""The use cases: look, sync, switch, revoke. Knows neither Discord nor SQL nor HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from storage.integrations import Integration, Mirror, OutdatedError, State, StorageError, Store
+
+from .catalog import Catalog, Provider
+from .composio import Account, ComposioGateway
+from .errors import (
+    ComposioError,
+    ComposioUnavailableError,
+    NotConnectedError,
+    StorageUnavailableError,
+    Trouble,
+)
+from .plan import Plan, derive, make_plan
+from .revoke import GONE, AccountReceipt, revoke_accounts
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+# Below the 15 minutes that an interaction's token lives, far above what 10,000 accounts take.
+SYNC_SECONDS = 300.0
+# Discord gives a command 3 seconds for its first answer; a read that takes longer cannot be shown.
+READ_SECONDS = 2.0
+CLOSE_SECONDS = 10.0
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a sync found and stored.
+
+    ``left_alone`` are providers that somebody changed here while it ran: they are not in the plan's names,
+    and the next sync sees them.
+    """
+
+    plan: Plan
+    at: datetime
+    left_alone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A provider's row after its switch was moved; ``changed`` is False when it stood there already."""
+
+    row: Integration
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeReceipt:
+    """What became of each account that was confirmed.
+
+    ``row`` is the provider's row now, None when it could not be stored. ``unconfirmed`` are accounts that
+    appeared after the confirmation was shown; they were not touched.
+    """
+
+    accounts: tuple[AccountReceipt, ...]
+    row: Integration | None
+    unconfirmed: tuple[Account, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left of what was confirmed."""
+        return all(receipt.outcome in GONE for receipt in self.accounts)
+
+
+class IntegrationService:
+    """The use cases over one gateway and one store, both of which stay the caller's to close.
+
+    Raises the errors of `errors`: `ComposioError` when Composio could not be asked, and
+    `StorageUnavailableError` when the database failed; in both cases nothing has changed here.
+    """
+
+    def __init__(
+        self,
+        *,
+        gateway: ComposioGateway,
+        store: Store,
+        catalog: Catalog,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._gateway = gateway
+        self._store = store
+        self._catalog = catalog
+        self._clock = clock
+        self._syncs: dict[str, asyncio.Task[SyncReport]] = {}
+        self._running: set[asyncio.Task[Any]] = set()
+        self._statuses_logged: set[str] = set()
+
+    async def close(self) -> None:
+        """Let what is under way end, for at most ten seconds; then cancel it."""
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running, timeout=CLOSE_SECONDS)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def look(self, composio_user_id: str) -> Mirror:
+        """What is stored; Composio is not asked."""
+        with _stored():
+            async with asyncio.timeout(READ_SECONDS):
+                return await self._store.read(composio_user_id)
+
+    async def sync(self, composio_user_id: str) -> SyncReport:
+        """Read all accounts, compare, and store the differences in one transaction.
+
+        At most one runs for a Composio user at a time: who asks meanwhile gets its answer, and who stops
+        waiting stops nobody else.
+        """
+        task = self._syncs.get(composio_user_id)
+        if task is None:
+            task = self._syncs[composio_user_id] = self._start(self._sync(composio_user_id))
+            task.add_done_callback(lambda _: self._syncs.pop(composio_user_id, None))
+        return await asyncio.shield(task)
+
+    def _start(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def _sync(self, composio_user_id: str) -> SyncReport:
+        try:
+            async with asyncio.timeout(SYNC_SECONDS):
+                for _ in range(ATTEMPTS):
+                    if report := await self._sync_once(composio_user_id):
+                        return report
+        except TimeoutError as error:
+            raise ComposioUnavailableError(Trouble.TIMEOUT, f"no end after {SYNC_SECONDS:.0f} s") from error
+        raise ComposioUnavailableError(Trouble.UNSTABLE, "other processes kept storing theirs first")
+
+    async def _sync_once(self, composio_user_id: str) -> SyncReport | None:
+        # The rows are read before the accounts: whoever changes a row from here on moves its revision.
+        with _stored():
+            seen = await self._store.read(composio_user_id)
+        plan = make_plan(await self._gateway.accounts(composio_user_id), seen, self._catalog)
+        self._log(plan)
+        at = self._clock()
+        with _stored():
+            try:
+                written = await self._store.record_sync(seen, [change.after for change in plan.changes], at)
+            except OutdatedError:
+                return None
+        left_alone = tuple(c.after.provider for c in plan.changes if c.after.provider not in written)
+        return SyncReport(plan.without(left_alone), at, left_alone)
+
+    def _log(self, plan: Plan) -> None:
+        log.info("read accounts: %d added, %d removed", len(plan.added), len(plan.removed))
+        if plan.unknown_toolkits:
+            log.warning("skipped toolkits that no provider has: %s", ", ".join(plan.unknown_toolkits))
+        for status in set(plan.unknown_statuses) - self._statuses_logged:
+            self._statuses_logged.add(status)
+            log.warning("treating the unknown status %r as not usable", status)
+
+    async def toggle(self, composio_user_id: str, provider: Provider, enabled: bool | None) -> Switch:
+        """Set the local switch, or flip it when *enabled* is None. Composio is not asked.
+
+        Raises `NotConnectedError` for a provider that is not connected.
+        """
+        with _stored():
+            row, changed = await self._store.set_enabled(composio_user_id, provider.id, enabled)
+        if row.state is not State.CONNECTED:
+            raise NotConnectedError(provider.label, row.state)
+        return Switch(row, changed)
+
+    async def accounts(self, composio_user_id: str, provider: Provider) -> list[Account]:
+        """The provider's accounts at Composio, now."""
+        return await self._gateway.accounts(composio_user_id, provider.toolkits)
+
+    async def revoke(
+        self, composio_user_id: str, provider: Provider, confirmed: Sequence[Account]
+    ) -> RevokeReceipt:
+        """Revoke and delete the *confirmed* accounts at Composio, then store what is left of the provider.
+
+        Never raises for a single account: the receipt tells. Goes on to the end when the caller is cancelled.
+        """
+        return await asyncio.shield(self._start(self._revoke(composio_user_id, provider, confirmed)))
+
+    async def _revoke(
+        self, composio_user_id: str, provider: Provider, confirmed: Sequence[Account]
+    ) -> RevokeReceipt:
+        receipts = await revoke_accounts(self._gateway, confirmed)
+        left = [account for receipt in receipts if (account := receipt.left)]
+        try:
+            row, now = await self._mirror(composio_user_id, provider, left)
+        except StorageUnavailableError:
+            row, now = None, left
+        known = {account.id for account in confirmed}
+        unconfirmed = tuple(account for account in now if account.id not in known)
+        log.info("revoked %s: %s", provider.id, ", ".join(r.outcome.name.lower() for r in receipts) or "nothing")
+        return RevokeReceipt(tuple(receipts), row, unconfirmed)
+
+    async def _mirror(
+        self, composio_user_id: str, provider: Provider, assumed: Sequence[Account]
+    ) -> tuple[Integration | None, Sequence[Account]]:
+        """Store one provider's state from a fresh look, or from what we know when none can be had.
+
+        Its revision always moves, so that a sync that read the accounts earlier cannot bring them back.
+        """
+        accounts = assumed
+        for _ in range(ATTEMPTS):
+            with _stored():
+                before = (await self._store.read(composio_user_id)).get(provider.id)
+            try:
+                accounts = await self.accounts(composio_user_id, provider)
+            except ComposioError as error:
+                log.warning("could not look at %s after revoking: %s", provider.id, error)
+            row = derive(before, accounts)
+            with _stored():
+                if await self._store.write([row]):
+                    return replace(row, revision=row.revision + 1), accounts
+        return None, accounts
+
+
+@contextmanager
+def _stored() -> Iterator[None]:
+    try:
+        yield
+    except (StorageError, TimeoutError) as error:
+        reference = secrets.token_hex(4)
+        # Without the traceback: SQLAlchemy's errors quote the values, and an account's name can be an address.
+        log.error("the database failed, reference %s: %s", reference, error or "no answer in time")  # noqa: TRY400
+        raise StorageUnavailableError(reference) from error

@@ -1,0 +1,37 @@
+"""Which Composio user a server's integrations belong to, and in which servers there are any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import NotAllowedHereError, SettingsError
+
+PLACEHOLDER = "{guild_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tenancy:
+    """From a server to its Composio user.
+
+    ``user_id`` may contain ``{guild_id}``: then every server has its own Composio user. Without it one
+    Composio user is shared, and whoever administers a server could see and revoke it, so the servers must be
+    named. Raises `SettingsError` when they are not.
+    """
+
+    user_id: str
+    guild_ids: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Refuse a shared Composio user without a list of servers."""
+        if PLACEHOLDER not in self.user_id and not self.guild_ids:
+            raise SettingsError(
+                "INTEGRATIONS_GUILD_IDS is missing: name the servers that may use the Composio user "
+                f"{self.user_id!r}, or put {PLACEHOLDER} into INTEGRATIONS_COMPOSIO_USER_ID to give each "
+                "server its own"
+            )
+
+    def composio_user_id(self, guild_id: int | None) -> str:
+        """The Composio user of a server. Raises `NotAllowedHereError` where there is none."""
+        if guild_id is None or (self.guild_ids and guild_id not in self.guild_ids):
+            raise NotAllowedHereError
+        return self.user_id.replace(PLACEHOLDER, str(guild_id))

@@ -1,0 +1,204 @@
+"""The queries. Every write is one transaction that begins with a write, so that on SQLite it waits its turn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from .engine import translated
+from .tables import State, integrations, syncs
+
+_STATE_COLUMNS = ("state", "account_id", "account_name", "usable_accounts", "status", "reason", "since")
+
+
+class OutdatedError(Exception):
+    """Somebody else wrote since the values that a write was based on were read; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """One provider for one Composio user, as it is stored.
+
+    ``account_id`` and ``account_name`` belong to the account that decided the state, ``status`` and
+    ``reason`` are Composio's words for why it cannot be used, ``since`` is when the state began there.
+    ``revision`` is 0 for a row that does not exist yet.
+    """
+
+    composio_user_id: str
+    provider: str
+    state: State = State.NOT_CONNECTED
+    enabled: bool = True
+    account_id: str | None = None
+    account_name: str | None = None
+    usable_accounts: int = 0
+    status: str | None = None
+    reason: str | None = None
+    since: datetime | None = None
+    revision: int = 0
+
+    def same_state(self, other: Integration) -> bool:
+        """Whether a sync would have nothing to write to turn one into the other."""
+        return all(getattr(self, name) == getattr(other, name) for name in _STATE_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Everything that is stored about one Composio user; ``synced_at`` is None before the first sync."""
+
+    composio_user_id: str
+    synced_at: datetime | None = None
+    revision: int = 0
+    rows: dict[str, Integration] = field(default_factory=dict)
+
+    def get(self, provider: str) -> Integration:
+        """The provider's row, or one that says that nothing is connected."""
+        return self.rows.get(provider) or Integration(self.composio_user_id, provider)
+
+
+class Store:
+    """The queries over one engine, which stays the caller's to dispose of."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._insert: Any = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        with translated():
+            async with self._engine.begin() as connection:
+                yield connection
+
+    async def read(self, composio_user_id: str) -> Mirror:
+        """Everything about one Composio user, in one statement and so of one moment."""
+        async with self._transaction() as connection:
+            result = await connection.execute(_READ, {"wanted": composio_user_id})
+            found = result.all()
+        rows = {row.provider: _integration(row) for row in found if row.provider is not None}
+        return Mirror(composio_user_id, found[0].synced_at, found[0].sync_revision or 0, rows)
+
+    async def record_sync(self, seen: Mirror, changes: Sequence[Integration], at: datetime) -> frozenset[str]:
+        """Store the outcome of a sync that was planned from *seen*.
+
+        Each of *changes* is written only where the row's revision is still the one it carries. Returns the
+        providers that were written. Raises `OutdatedError`, with nothing written, when another sync of this
+        user was stored since *seen* was read.
+        """
+        async with self._transaction() as connection:
+            await self._advance(connection, seen, at)
+            return await self._write(connection, changes)
+
+    async def _advance(self, connection: AsyncConnection, seen: Mirror, at: datetime) -> None:
+        insert = self._insert(syncs).values(
+            composio_user_id=seen.composio_user_id, synced_at=at, revision=seen.revision + 1
+        )
+        statement = insert.on_conflict_do_update(
+            index_elements=[syncs.c.composio_user_id],
+            set_={"synced_at": insert.excluded.synced_at, "revision": insert.excluded.revision},
+            where=syncs.c.revision == insert.excluded.revision - 1,
+        ).returning(syncs.c.revision)
+        if (await connection.execute(statement)).first() is None:
+            raise OutdatedError(seen.composio_user_id)
+
+    async def write(self, rows: Sequence[Integration]) -> frozenset[tuple[str, str]]:
+        """Store the state of *rows*, each only where its revision is still the stored one.
+
+        Returns the ``(composio_user_id, provider)`` that were written. The switch is left as it is.
+        """
+        async with self._transaction() as connection:
+            return await self._upsert(connection, rows)
+
+    async def _write(self, connection: AsyncConnection, rows: Sequence[Integration]) -> frozenset[str]:
+        return frozenset(provider for _, provider in await self._upsert(connection, rows))
+
+    async def _upsert(
+        self, connection: AsyncConnection, rows: Sequence[Integration]
+    ) -> frozenset[tuple[str, str]]:
+        if not rows:
+            return frozenset()
+        insert = self._insert(integrations)
+        update = {name: insert.excluded[name] for name in (*_STATE_COLUMNS, "revision")}
+        statement = insert.on_conflict_do_update(
+            index_elements=[integrations.c.composio_user_id, integrations.c.provider],
+            set_=update,
+            where=integrations.c.revision == insert.excluded.revision - 1,
+        ).returning(integrations.c.composio_user_id, integrations.c.provider)
+        written = await connection.execute(statement, [_values(row) for row in rows])
+        return frozenset((row[0], row[1]) for row in written)
+
+    async def set_enabled(
+        self, composio_user_id: str, provider: str, enabled: bool | None
+    ) -> tuple[Integration, bool]:
+        """Set the switch of a connected provider, or flip it when *enabled* is None.
+
+        Returns the row as it is now, and whether this call changed it. A provider that is not connected is
+        returned as it is, unchanged.
+        """
+        switch = integrations.c.enabled
+        statement = (
+            sa.update(integrations)
+            .where(
+                integrations.c.composio_user_id == composio_user_id,
+                integrations.c.provider == provider,
+                integrations.c.state == State.CONNECTED.value,
+                sa.true() if enabled is None else switch.is_not(enabled),
+            )
+            .values(enabled=sa.not_(switch) if enabled is None else enabled, revision=integrations.c.revision + 1)
+            .returning(integrations)
+        )
+        async with self._transaction() as connection:
+            row = (await connection.execute(statement)).first()
+        if row is not None:
+            return _integration(row), True
+        return (await self.read(composio_user_id)).get(provider), False
+
+
+def _read_statement() -> sa.Select[Any]:
+    # The left joins give one row even for a user of whom nothing is stored yet.
+    wanted = sa.select(sa.bindparam("wanted", type_=sa.String).label("id")).subquery()
+    return sa.select(syncs.c.synced_at, syncs.c.revision.label("sync_revision"), integrations).select_from(
+        wanted.outerjoin(syncs, syncs.c.composio_user_id == wanted.c.id).outerjoin(
+            integrations, integrations.c.composio_user_id == wanted.c.id
+        )
+    )
+
+
+_READ = _read_statement()
+
+
+def _integration(row: Any) -> Integration:
+    return Integration(
+        row.composio_user_id,
+        row.provider,
+        State(row.state),
+        row.enabled,
+        row.account_id,
+        row.account_name,
+        row.usable_accounts,
+        row.status,
+        row.reason,
+        row.since,
+        row.revision,
+    )
+
+
+def _values(row: Integration) -> dict[str, Any]:
+    return {
+        "composio_user_id": row.composio_user_id,
+        "provider": row.provider,
+        "state": row.state.value,
+        "enabled": row.enabled,
+        "account_id": row.account_id,
+        "account_name": row.account_name,
+        "usable_accounts": row.usable_accounts,
+        "status": row.status,
+        "reason": row.reason,
+        "since": row.since,
+        "revision": row.revision + 1,
+    }

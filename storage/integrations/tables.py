@@ -1,0 +1,88 @@
+"""The tables, in a registry of their own so that a host's ``SQLModel.metadata`` stays as it was."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from sqlalchemy import DateTime, Dialect, Table
+from sqlalchemy.orm import registry
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+ID_LENGTH = 255
+NAME_LENGTH = 100
+REASON_LENGTH = 300
+
+
+class State(StrEnum):
+    """What the accounts of one provider amount to; derived, never typed by hand."""
+
+    CONNECTED = "connected"
+    NEEDS_RECONNECT = "needs_reconnect"
+    NOT_CONNECTED = "not_connected"
+
+
+# The base of a generic is evaluated at run time; the parameter is for the type checker only.
+if TYPE_CHECKING:
+    _DateTimeDecorator = TypeDecorator[datetime]
+else:
+    _DateTimeDecorator = TypeDecorator
+
+
+class UtcDateTime(_DateTimeDecorator):
+    """Aware UTC in and out; SQLite would hand back naive times."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive time: it would be stored as somebody's local time."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time to store must be timezone-aware")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Attach UTC where the database could not keep it."""
+        return None if value is None else value.replace(tzinfo=value.tzinfo or UTC)
+
+
+class _Base(SQLModel, registry=registry()):
+    pass
+
+
+class IntegrationRow(_Base, table=True):
+    """One provider for one Composio user."""
+
+    __tablename__: ClassVar[str] = "integrations_provider"
+
+    composio_user_id: str = Field(primary_key=True, max_length=ID_LENGTH)
+    provider: str = Field(primary_key=True, max_length=64)
+    state: str = Field(max_length=32)
+    enabled: bool = Field(default=True, description="the local switch: only a person changes it")
+    account_id: str | None = Field(default=None, max_length=ID_LENGTH)
+    account_name: str | None = Field(default=None, max_length=NAME_LENGTH)
+    usable_accounts: int = Field(default=0)
+    status: str | None = Field(default=None, max_length=64)
+    reason: str | None = Field(default=None, max_length=REASON_LENGTH)
+    since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revision: int = Field(description="moves with every write, so that a stale sync cannot overwrite it")
+
+
+class SyncRow(_Base, table=True):
+    """When a Composio user's accounts were last read to the end."""
+
+    __tablename__: ClassVar[str] = "integrations_sync"
+
+    composio_user_id: str = Field(primary_key=True, max_length=ID_LENGTH)
+    synced_at: datetime = Field(sa_type=UtcDateTime)
+    revision: int = Field(description="counts the syncs, so that of two at once only one is written")
+
+
+metadata = _Base.metadata
+integrations = cast("Table", IntegrationRow.__table__)  # type: ignore[attr-defined]
+syncs = cast("Table", SyncRow.__table__)  # type: ignore[attr-defined]
