@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bot", description="A bot that knows which apps are connected.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bot", description="A bot that knows which apps are connected."
+    )
     subparsers = parser.add_subparsers(dest="command", metavar="command")
     subparsers.add_parser("run", help="log in to Discord (this is what happens without a command)")
     subparsers.add_parser("check", help="say whether settings, database, Composio and Discord work")

@@ -5,16 +5,16 @@ It works without scripts and loads nothing from elsewhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from html import escape
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from aiohttp import web
 
-if TYPE_CHECKING:
-    from bot.sandbox.standin import Account, StandIn
+from bot.sandbox.model import Account
+from bot.sandbox.project import Project
 
 # Slack is an app of Composio's that the bot's catalogue does not know.
 APPS = {
@@ -69,6 +69,8 @@ thead th { color: var(--soft); font-size: .8rem; font-weight: 500; padding-block
 tbody tr { border-top: 1px solid var(--line); }
 tbody th { font-weight: 600; white-space: nowrap; }
 td { overflow-wrap: anywhere; }
+.name { min-width: 11rem; }
+.state { min-width: 9rem; }
 small { display: block; color: var(--soft); font-size: .8rem; }
 .status { font-weight: 500; color: var(--off); }
 .status::before { content: ""; display: inline-block; width: .55em; height: .55em; margin-right: .45em;
@@ -87,7 +89,7 @@ button:hover { border-color: currentColor; }
 button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 button.remove { color: var(--danger); }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-@media (max-width: 54rem) {
+@media (max-width: 60rem) {
   thead { display: none; }
   tr, tbody th, td { display: block; }
   tbody th, td { padding: .15rem 1rem; }
@@ -104,34 +106,21 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Dashboard:
-    """The routes under `/accounts`. A form changes the world, then sends the browser back to the page."""
+    """The routes under `/accounts`. A form changes the project, then sends the browser back to the page."""
 
-    def __init__(self, world: StandIn) -> None:
-        self._world = world
+    def __init__(self, project: Project) -> None:
+        self._project = project
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/accounts", self._show),
-            web.post("/accounts/connect", self._only_from_here(self._connect)),
-            web.post("/accounts/{id}/{action}", self._only_from_here(self._act)),
+            web.post("/accounts/connect", _only_from_here(self._connect)),
+            web.post("/accounts/{id}/{action}", _only_from_here(self._act)),
         ]
 
-    def _only_from_here(self, handler: Handler) -> Handler:
-        """Refuses what another site sends here, also under a name of its own (DNS rebinding)."""
-
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            here = self._world.base_url
-            own = {here, here.replace("127.0.0.1", "localhost")}
-            host = f"http://{request.headers.get('Host', '')}"
-            if host not in own or request.headers.get("Origin", host) != host:
-                return web.Response(status=403, text=f"Forms are only taken from {here}.")
-            return await handler(request)
-
-        return guarded
-
     async def _show(self, _: web.Request) -> web.Response:
-        user_id = self._world.user_id
-        mine = [account for account in self._world.accounts.values() if account.user_id == user_id]
+        user_id = self._project.user_id
+        mine = [account for account in self._project.accounts.values() if account.user_id == user_id]
         mine.sort(key=lambda account: account.created_at)
         return web.Response(text=page(mine[::-1], user_id), content_type="text/html", headers=_HEADERS)
 
@@ -139,24 +128,38 @@ class Dashboard:
         toolkit = (await request.post()).get("toolkit")
         if not isinstance(toolkit, str) or toolkit not in APPS:
             return web.Response(status=400, text="This app cannot be connected here.")
-        self._world.connect(toolkit)
+        self._project.connect(toolkit)
         return _back()
 
     async def _act(self, request: web.Request) -> web.Response:
         """A button of a page that went stale in another tab does nothing; the page shows what is true now."""
-        world, account_id, action = self._world, request.match_info["id"], request.match_info["action"]
+        account_id, action = request.match_info["id"], request.match_info["action"]
         actions = {
-            "expire": world.expire,
-            "disable": world.disable,
-            "enable": world.enable,
-            "remove": world.remove,
+            "expire": self._project.expire,
+            "disable": self._project.disable,
+            "enable": self._project.enable,
+            "remove": self._project.remove,
         }
         if action not in actions:
             return web.Response(status=404, text="There is no such button.")
-        account = world.accounts.get(account_id)
+        account = self._project.accounts.get(account_id)
         if account is not None and action in offered(account):
             actions[action](account_id)
         return _back()
+
+
+def _only_from_here(handler: Handler) -> Handler:
+    """Refuses what another site sends here, also under a name of its own (DNS rebinding)."""
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        port = request.get_extra_info("sockname")[1]
+        host = request.headers.get("Host", "")
+        own = {f"127.0.0.1:{port}", f"localhost:{port}"}
+        if host not in own or request.headers.get("Origin", f"http://{host}") != f"http://{host}":
+            return web.Response(status=403, text="Forms are only taken from this page itself.")
+        return await handler(request)
+
+    return guarded
 
 
 def offered(account: Account) -> tuple[str, ...]:
@@ -195,8 +198,8 @@ def _row(account: Account) -> str:
     buttons = "".join(_action_button(account, action) for action in offered(account))
     return (
         f'<tr><th scope="row">{escape(_label(account))}</th>'
-        f"<td>{escape(_name(account))}<small>{escape(account.id)}{shared}</small></td>"
-        f"<td>{_status(account)}</td><td class='since'>{_time(account.created_at)}</td>"
+        f'<td class="name">{_breakable(_name(account))}<small>{escape(account.id)}{shared}</small></td>'
+        f'<td class="state">{_status(account)}</td><td class="since">{_time(account.created_at)}</td>'
         f'<td><div class="actions">{buttons}</div></td></tr>'
     )
 
@@ -234,6 +237,11 @@ def _label(account: Account) -> str:
 
 def _name(account: Account) -> str:
     return account.alias or account.word_id or account.id
+
+
+def _breakable(text: str) -> str:
+    """Escaped, with places where a long line may end."""
+    return re.sub(r"([_.@+])", r"\1<wbr>", escape(text))
 
 
 def _back() -> web.Response:

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from simcord.backend.errors import SetupError
+from simcord.preview import Preview
 
 from bot.sandbox.text import readable
 from bot.sandbox.world import World, open_world, set_the_scene
@@ -31,7 +32,7 @@ async def run(*, serve: bool, port: int) -> int:
 async def _show(world: World, command: str) -> None:
     result = await world.admin.slash(world.channel, command)
     assert result.response is not None  # noqa: S101 – a command that answers nothing is a bug to see at once
-    print(f"\nAda uses /{command}\n")
+    print(f"\nAda uses /{command}\n", flush=True)
     for embed in result.response.embeds:
         print("\n".join(f"  {line}" for line in readable(embed, world.env.now()).splitlines()))
 
@@ -44,7 +45,7 @@ async def _serve(world: World, port: int) -> None:
         print(f"\nThe channel, as Ada (administrator) or Max (member): {preview.url}")
         print(f"The stand-in for Composio's dashboard:               {world.composio.dashboard_url}")
         print("Type /integrations into the channel. Ctrl+C ends the sandbox.", flush=True)
-        clock = asyncio.create_task(_keep_time(world))
+        clock = asyncio.create_task(_keep_time(world, preview))
         try:
             await _until_stopped(preview.wait_closed())
         finally:
@@ -64,7 +65,7 @@ async def _until_stopped(closed: Coroutine[Any, Any, None]) -> None:
         end.cancel()
 
 
-async def _keep_time(world: World) -> None:
+async def _keep_time(world: World, preview: Preview) -> None:
     """Let SimCord's clock go with the wall's, so that a confirmation ends after a minute here too."""
     last = time.monotonic()
     while True:
@@ -72,5 +73,6 @@ async def _keep_time(world: World) -> None:
         now = time.monotonic()
         world.env.backend.advance_clock(now - last)
         last = now
+        preview.capture_time = world.env.now()
         with contextlib.suppress(SetupError):  # a visitor is just doing something
             await world.env.settle()

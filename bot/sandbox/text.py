@@ -31,6 +31,6 @@ def _plain(text: str, now: datetime) -> str:
 def _time(match: re.Match[str], now: datetime) -> str:
     time = datetime.fromtimestamp(int(match[1]), UTC)
     if match[2] != "R":
-        return f"{time:%B} {time.day}, {time.year}"
+        return f"{time:%Y-%m-%d}"
     seconds = max(0, round((now - time).total_seconds()))
     return "just now" if seconds < 60 else f"{seconds // 60} min ago"

@@ -39,9 +39,11 @@ class World:
 async def open_world() -> AsyncIterator[World]:
     """Everything running, with nothing connected yet; closed again at the end."""
     with tempfile.TemporaryDirectory(prefix="integrations-sandbox-") as folder:
-        env = Env(Bot([GUILD_ID]), settle_timeout=30.0)
+        # A longer settling would wait for the timers of idle connections.
+        env = Env(Bot([GUILD_ID]), settle_timeout=4.0)
         # SimCord's clock begins in the past; people should see today's date.
         env.backend.advance_clock((datetime.now(UTC) - env.now()).total_seconds())
+        env.backend.bot_user.name = "Peterbot"
         guild = env.create_guild("Peterbot's Workshop", id=GUILD_ID)
         async with StandIn(api_key=API_KEY, user_id=USER_ID, clock=env.now) as composio:
             with _environment(_settings(composio, Path(folder))):

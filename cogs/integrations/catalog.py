@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 
 from .errors import CatalogError, UnknownProviderError
 
+
+def _printable(text: str) -> str:
+    # A line break or an invisible character would break a line of an embed, or a select option.
+    if not text.isprintable():
+        raise ValueError("it must be one line of visible characters")
+    return text
+
+
 _Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=50)]
-_Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-_Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_printable)]
+_Line = Annotated[_Text, Field(max_length=200)]
+_Name = Annotated[_Text, Field(max_length=50)]
 
 
 class Provider(BaseModel):
@@ -33,8 +54,9 @@ class Provider(BaseModel):
     label: _Name
     category: _Name
     description: _Line
-    required: bool = False
-    toolkits: tuple[_Id, ...] = ()
+    required: StrictBool = False
+    # Never empty: asked without a toolkit, Composio returns the accounts of all.
+    toolkits: tuple[_Id, ...] = Field(default=(), min_length=1)
     steps: tuple[_Line, ...] = Field(default=(), max_length=8)
 
     @model_validator(mode="before")
@@ -55,8 +77,7 @@ class Catalog:
         """Refuse what could not be told apart later."""
         if not self.providers:
             raise CatalogError("it names no provider; add at least one [[provider]]")
-        _refuse_twice("id or label", (name for p in self.providers for name in {p.id, p.label.casefold()}))
-        _refuse_twice("toolkit", (slug for p in self.providers for slug in set(p.toolkits)))
+        _refuse_overlap(self.providers)
 
     @cached_property
     def by_id(self) -> dict[str, Provider]:
@@ -106,12 +127,30 @@ def _rank(provider: Provider, wanted: str) -> int:
     return 2 if wanted in provider.category.casefold() else _NO_MATCH
 
 
-def _refuse_twice(what: str, names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise CatalogError(f"the {what} {name!r} appears twice; every {what} belongs to one provider")
-        seen.add(name)
+_Location = tuple[str | int, ...]
+
+
+class _OverlapError(CatalogError):
+    """*provider* has something, at *key*, that an earlier one has."""
+
+    def __init__(self, message: str, provider: Provider, key: _Location) -> None:
+        super().__init__(message)
+        self.provider = provider
+        self.key = key
+
+
+def _refuse_overlap(providers: Sequence[Provider]) -> None:
+    owners: dict[tuple[str, str], Provider] = {}
+    for provider in providers:
+        mine: list[tuple[str, str, _Location]] = [
+            ("id or label", provider.id, ("id",)),
+            ("id or label", provider.label.casefold(), ("label",)),
+            *(("toolkit", slug, ("toolkits", number)) for number, slug in enumerate(provider.toolkits)),
+        ]
+        for what, name, key in mine:
+            owner = owners.setdefault((what, name), provider)
+            if owner is not provider:
+                raise _OverlapError(f"the {what} {name!r} is taken already, by {owner.label!r}", provider, key)
 
 
 class _File(BaseModel):
@@ -119,7 +158,7 @@ class _File(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    extend: bool = False
+    extend: StrictBool = False
     provider: tuple[Provider, ...] = ()
 
 
@@ -130,51 +169,100 @@ def load(path: Path | None) -> Catalog:
     """
     if path is None:
         return DEFAULT
+    text = _text(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(f"{path}: it cannot be read ({error})") from error
-    try:
-        return _merged(_File.model_validate(tomllib.loads(text)))
+        file = _File.model_validate(tomllib.loads(text))
+        return _merged(file)
     except tomllib.TOMLDecodeError as error:
         raise CatalogError(f"{path}: {error}") from error
     except ValidationError as error:
-        raise CatalogError(f"{path}{_where(text, error)}: {_why(error)}") from error
+        first = error.errors()[0]
+        raise CatalogError(f"{path}, line {_line(text, first['loc'])}: {_why(first)}") from error
+    except _OverlapError as error:
+        index = next(number for number, one in enumerate(file.provider) if one is error.provider)
+        line = _line(text, ("provider", index, *error.key))
+        raise CatalogError(f"{path}, line {line}: {error}") from error
     except CatalogError as error:
         raise CatalogError(f"{path}: {error}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except OSError as error:
+        raise CatalogError(f"{path}: it cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise CatalogError(f"{path}, line {line}: it is not UTF-8") from error
 
 
 def _merged(file: _File) -> Catalog:
     if not file.extend:
         return Catalog(file.provider)
-    replaced = {provider.id: provider for provider in file.provider}
-    kept = tuple(replaced.pop(provider.id, provider) for provider in DEFAULT.providers)
-    added = tuple(provider for provider in file.provider if provider.id in replaced)
-    return Catalog(kept + added)
+    given = {provider.id: provider for provider in file.provider}
+    # The file's own come last here, so that what is refused is in the file, and its line can be told.
+    _refuse_overlap((*(one for one in DEFAULT.providers if one.id not in given), *file.provider))
+    kept = tuple(given.pop(provider.id, provider) for provider in DEFAULT.providers)
+    return Catalog(kept + tuple(given.values()))
 
 
-def _why(error: ValidationError) -> str:
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"] if isinstance(part, str) and part != "provider")
-    return f"{field or 'the file'}: {first['msg']}"
+_WHY = {
+    "missing": "it is missing",
+    "extra_forbidden": "there is no such key",
+    "bool_type": "it must be true or false",
+    "string_type": "it must be a text in quotes",
+    "string_too_long": "it is too long, {max_length} characters at most",
+    "string_too_short": "it is empty",
+    "string_pattern_mismatch": "it must be small letters, digits, - and _, and begin with a letter or a digit",
+    "too_long": "it is too long, {max_length} at most",
+    "too_short": "it is empty",
+    "tuple_type": "it must be a list in square brackets",
+}
 
 
-def _where(text: str, error: ValidationError) -> str:
-    """The line of the field that is wrong, or of its ``[[provider]]`` header; TOML parsers keep no lines."""
-    location = error.errors()[0]["loc"]
-    lines = text.splitlines()
-    start, end = 0, len(lines)
-    if len(location) > 1 and isinstance(location[1], int):
-        headers = [number for number, line in enumerate(lines) if line.strip() == "[[provider]]"]
-        if location[1] >= len(headers):
-            return ""
-        start = headers[location[1]]
-        end = next((number for number in headers if number > start), len(lines))
-    names = [part for part in location if isinstance(part, str)]
-    for number in range(start, end):
-        if lines[number].split("=")[0].strip() == names[-1]:
-            return f", line {number + 1}"
-    return f", line {start + 1}"
+def _why(error: ErrorDetails) -> str:
+    names = [part for part in error["loc"] if isinstance(part, str)]
+    if names == ["provider"]:
+        return "provider: each provider is a table of its own, under [[provider]]"
+    reason = error["msg"].removeprefix("Value error, ")
+    if error["type"] in _WHY:
+        reason = _WHY[error["type"]].format(**error.get("ctx", {}))
+    return f"{'.'.join(names[1:]) or names[0]}: {reason}"
+
+
+# What may still be open in the middle of a value that takes several lines.
+_CLOSINGS = ("", "]", "]}]", "}]", '"""', "'''")
+
+
+def _line(text: str, location: _Location) -> int:
+    """The line of the value at *location*, or of what it is missing from, counted from 1.
+
+    The parser keeps no lines: it is the last line of the shortest beginning of the file that has the value.
+    """
+    lines = text.split("\n")
+    while location and not _has(lines, location):
+        location = location[:-1]
+    return bisect_left(range(1, len(lines)), True, key=lambda count: _has(lines[:count], location)) + 1
+
+
+def _has(lines: Sequence[str], location: _Location) -> bool:
+    value: Any = _beginning(lines)
+    try:
+        for part in location:
+            value = value[part]
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True
+
+
+def _beginning(lines: Sequence[str]) -> dict[str, Any]:
+    """What the parser makes of *lines*, or of as many of them as it can make something of."""
+    for count in range(len(lines), 0, -1):
+        for closing in _CLOSINGS:
+            with suppress(tomllib.TOMLDecodeError):
+                return tomllib.loads("\n".join([*lines[:count], closing]))
+    return {}
 
 
 def _provider(label: str, category: str, description: str, id_: str = "", *more: str) -> Provider:

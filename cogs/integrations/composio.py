@@ -107,14 +107,21 @@ class ComposioGateway:
     retried by the client; writes never are, because a lost answer says nothing about the effect.
     """
 
-    def __init__(self, *, api_key: str, base_url: str, read_retries: int = READ_RETRIES) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str,
+        read_retries: int = READ_RETRIES,
+        timeout: httpx.Timeout = TIMEOUT,
+    ) -> None:
         # A proxy of the environment must not be asked for this machine.
         trust_env = httpx.URL(base_url).host not in LOOPBACK
         # aiohttp reads with less CPU, but sends a DELETE again by itself when a kept connection breaks.
         self._reads = sdk.AsyncComposio(
             auth=sdk.ProjectAuth(api_key),
             base_url=base_url,
-            timeout=TIMEOUT,
+            timeout=timeout,
             max_retries=read_retries,
             http_client=sdk.DefaultAioHttpClient(trust_env=trust_env),
         )

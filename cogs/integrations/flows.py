@@ -20,6 +20,7 @@ from .errors import (
     ComposioError,
     IntegrationError,
     MissingRightError,
+    NotConnectedError,
     OldButtonError,
     Right,
     StorageUnavailableError,
@@ -147,8 +148,8 @@ class Flows:
         )
 
     def _cool_down(self, interaction: Interaction) -> None:
-        bucket = self._cooldowns.get_bucket(interaction)
         now = interaction.created_at.timestamp()
+        bucket = self._cooldowns.get_bucket(interaction, now)
         if bucket and (retry_after := bucket.update_rate_limit(now)):
             raise TooSoonError(retry_after)
 
@@ -172,12 +173,26 @@ class Flows:
         # A command's answer is new and still "thinking"; a button's is the card that it sits on.
         is_command = interaction.type is discord.InteractionType.application_command
         await interaction.response.defer(ephemeral=True, thinking=is_command)
-        switch = await self._service.toggle(user_id, provider, enabled)
+        try:
+            switch = await self._service.toggle(user_id, provider, enabled)
+        except NotConnectedError as error:
+            await self._tell_how_to_connect(interaction, provider, error)
+            return
         mirror = await self._service.look(user_id)
         notice = words.switched(provider, mirror.get(provider.id), changed=switch.changed)
         await interaction.edit_original_response(
             embed=embeds.card(provider, mirror, notice=notice),
             view=views.card_view(provider, mirror.get(provider.id), self._dashboard_url),
+            allowed_mentions=NO_MENTIONS,
+        )
+
+    async def _tell_how_to_connect(
+        self, interaction: Interaction, provider: Provider, error: NotConnectedError
+    ) -> None:
+        await interaction.followup.send(
+            words.for_error(error),
+            view=views.howto_button_view(provider, self._dashboard_url),
+            ephemeral=True,
             allowed_mentions=NO_MENTIONS,
         )
 

@@ -25,32 +25,28 @@ _HINTS = {
 class EnvironmentSettings(BaseSettings):
     """Settings whose mistakes are told in one line each."""
 
+    # Fields go by their alias alone: by name too, a host's own DATABASE_URL or TOKEN would be taken for ours.
     model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, populate_by_name=True
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
     )
 
     @classmethod
     def read(cls, **given: Any) -> Self:
-        """The settings of the environment and `.env`, with *given* ones going first.
+        """The settings of the environment and `.env`; *given* ones, by the variables' names, win over both.
 
-        Raises `SettingsError` that names the first setting that is missing or wrong, without its value.
+        Raises `SettingsError` that names the first setting that is missing or wrong, without a secret's value.
         """
         try:
             return cls(**given)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = str(first["loc"][0])
-            name = next((alias for alias in cls._aliases() if alias.lower() == name.lower()), name.upper())
             if first["type"] == "missing":
                 raise SettingsError(f"{name} is missing: {_HINTS.get(name, 'set it')}") from None
             reason = first["msg"].removeprefix("Value error, ")
             raise SettingsError(f"{name} is wrong: {reason}") from None
         except UnicodeDecodeError as error:
             raise SettingsError(f".env cannot be read: it is not UTF-8 ({error.reason})") from None
-
-    @classmethod
-    def _aliases(cls) -> list[str]:
-        return [str(field.validation_alias) for field in cls.model_fields.values()]
 
 
 class IntegrationsSettings(EnvironmentSettings):
@@ -102,7 +98,8 @@ class IntegrationsSettings(EnvironmentSettings):
     def _one_user(cls, value: str) -> str:
         value = value.strip()
         rest = value.replace(PLACEHOLDER, "")
-        if not value or len(value) > 200 or not value.isprintable():
+        longest = value.replace(PLACEHOLDER, "9" * 20)  # a server id is a number of 64 bits
+        if not value or len(longest) > 200 or not value.isprintable():
             raise ValueError("it must be 1 to 200 printable characters")
         if set("{}") & set(rest):
             raise ValueError(f"the only placeholder is {PLACEHOLDER}")
@@ -129,8 +126,9 @@ def _url(value: str) -> Any:
     except ValueError:
         port_is_a_number = False
         parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_a_number or parts.username:
-        raise ValueError("it must be an address that begins with https:// and holds no user name")
+    usable = parts.scheme in ("http", "https") and parts.hostname and port_is_a_number
+    if not usable or "@" in parts.netloc or value.split() != [value]:
+        raise ValueError("it must be an address that begins with https://, without spaces and without a user name")
     return parts
 
 

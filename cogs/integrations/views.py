@@ -149,7 +149,13 @@ def card_view(provider: Provider, row: Integration, dashboard_url: str) -> disco
         case State.NEEDS_RECONNECT:
             return _view(howto, revoke, link(dashboard_url))
         case State.NOT_CONNECTED:
-            return _view(howto, link(dashboard_url))
+            return howto_button_view(provider, dashboard_url)
+
+
+def howto_button_view(provider: Provider, dashboard_url: str) -> discord.ui.View:
+    """The way to the instructions, and the link."""
+    howto = ActionButton("howto", provider.id, label=words.BUTTON_HOWTO, style=discord.ButtonStyle.primary)
+    return _view(howto, link(dashboard_url))
 
 
 def howto_view(provider: Provider, dashboard_url: str) -> discord.ui.View:
@@ -204,6 +210,7 @@ __all__: Sequence[str] = (
     "Interaction",
     "ManageSelect",
     "card_view",
+    "howto_button_view",
     "howto_view",
     "link_view",
     "list_view",

@@ -95,8 +95,8 @@ def ago(time: datetime) -> str:
 
 
 def day(time: datetime) -> str:
-    """The date, in the person's own language and time zone."""
-    return format_dt(time, "D")
+    """The date in short, as the person's own language and time zone have it."""
+    return format_dt(time, "d")
 
 
 def count(number: int, noun: str) -> str:

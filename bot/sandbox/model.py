@@ -1,0 +1,62 @@
+"""What the stand-in is made of: an account as Composio keeps it, a request, an answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+Body = dict[str, Any]
+
+
+@dataclass(kw_only=True)
+class Account:
+    """A connected account as Composio keeps it. Times are aware UTC."""
+
+    id: str
+    toolkit: str
+    user_id: str
+    status: str = "ACTIVE"
+    status_reason: str | None = None
+    is_disabled: bool = False
+    created_at: datetime
+    updated_at: datetime
+    alias: str | None = None
+    word_id: str | None = None
+    account_type: str = "PRIVATE"
+
+
+@dataclass(frozen=True)
+class Request:
+    """An API request as it arrived; `path` is whole, such as `/api/v3.1/connected_accounts`."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer before it is sent."""
+
+    status: int
+    body: Body
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        return json.dumps(self.body)
+
+    def response(self) -> web.Response:
+        return web.json_response(text=self.text, status=self.status, headers=self.headers)
+
+
+def error(status: int, slug: str, message: str) -> Reply:
+    """An error in Composio's shape."""
+    details = {"message": message, "code": status, "slug": slug, "status": status}
+    extras = {"request_id": "req_standin", "suggested_fix": "Look at what the stand-in was told"}
+    return Reply(status, {"error": details | extras})

@@ -1,0 +1,45 @@
+"""The real gateway, and the stand-in that it talks to over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from bot.sandbox.api import API
+from bot.sandbox.standin import StandIn
+from cogs.integrations.composio import TIMEOUT, ComposioGateway
+
+KEY = "ak_that-must-not-leak"
+USER = "peterbot-user"
+NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+IMPATIENT = httpx.Timeout(5.0, read=0.25)
+
+
+def gateway_to(
+    base_url: str, *, key: str = KEY, read_retries: int = 0, timeout: httpx.Timeout = TIMEOUT
+) -> ComposioGateway:
+    return ComposioGateway(api_key=key, base_url=base_url, read_retries=read_retries, timeout=timeout)
+
+
+def calls(standin: StandIn) -> list[str]:
+    """What was asked, such as ``POST ca_1/revoke``; a list has no path."""
+    prefix = f"{API}/connected_accounts"
+    return [f"{sent.method} {sent.path.removeprefix(prefix).lstrip('/')}".strip() for sent in standin.requests]
+
+
+@pytest.fixture
+async def standin() -> AsyncIterator[StandIn]:
+    async with StandIn(api_key=KEY, user_id=USER, clock=lambda: NOW) as running:
+        yield running
+
+
+@pytest.fixture
+async def gateway(standin: StandIn) -> AsyncIterator[ComposioGateway]:
+    """Asks once, and waits a quarter of a second for an answer."""
+    opened = gateway_to(standin.base_url, timeout=IMPATIENT)
+    yield opened
+    await opened.close()

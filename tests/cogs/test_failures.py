@@ -1,0 +1,120 @@
+"""The table of failures: what the person sees, what is stored, what is logged.
+
+Time-outs are tested with the gateway and the service: SimCord's clock does not drive a socket's timer.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from bot.sandbox.api import SECRET
+from bot.sandbox.faults import Cut, Fault, Html, Raw, Refuse, Reset
+from tests.cogs.test_buttons import message_of
+from tests.cogs.test_commands import synced
+from tests.conftest import API_KEY, World, shown, text_of
+
+UNAVAILABLE = [
+    (Refuse(500), "Composio did not answer properly; it seems to have trouble."),
+    (Html(502), "Composio did not answer properly; it seems to have trouble."),
+    (Html(200), "Composio did not answer in a way this bot can read."),
+    (Raw(b'{"items": 7}'), "Composio did not answer in a way this bot can read."),
+    (Cut(20), "Composio did not answer"),
+    (Reset(), "Composio did not answer"),
+]
+
+
+async def known(world: World) -> str:
+    return shown(await world.member.slash(world.channel, "integrations list"))
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(("fault", "words"), UNAVAILABLE, ids=lambda value: type(value).__name__)
+async def test_without_an_answer_people_see_what_was_known(
+    world: World, fault: Fault, words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    account = world.composio.connect("gmail", alias="work")
+    await synced(world)
+    before = await known(world)
+    world.composio.remove(account.id)
+    world.composio.fail(fault, times=None)
+
+    with caplog.at_level(logging.DEBUG):
+        result = await world.member.slash(world.channel, "integrations sync")
+
+    text = shown(result)
+    assert words in text
+    assert "Showing what was known <t:" in text
+    assert "🟢 **Gmail** · Connected · work" in text
+    assert await known(world) == before
+    for secret in (API_KEY, SECRET, "Traceback", "{"):
+        assert secret not in text
+    assert API_KEY not in caplog.text
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_key_names_the_setting(world: World, status: int) -> None:
+    world.composio.connect("gmail")
+    await synced(world)
+    world.composio.fail(Refuse(status), times=None)
+
+    text = shown(await world.member.slash(world.channel, "integrations sync"))
+
+    assert "Composio refused the API key." in text
+    assert "`COMPOSIO_API_KEY`" in text
+    assert "🟢 **Gmail**" in text
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_too_many_requests_says_how_long_to_wait(world: World) -> None:
+    world.composio.fail(Refuse(429, headers={"Retry-After": "120"}), times=None)
+
+    text = shown(await world.member.slash(world.channel, "integrations sync"))
+
+    assert "Composio has had too many requests. Try again in 2 minutes." in text
+
+
+async def test_a_short_wait_is_waited_for(world: World) -> None:
+    world.composio.connect("gmail")
+    world.composio.fail(Refuse(429, headers={"Retry-After": "0"}))
+
+    assert "Synced: 1 added" in shown(await world.member.slash(world.channel, "integrations sync"))
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_the_lists_button_tells_the_failure_to_who_pressed(world: World) -> None:
+    world.composio.connect("gmail")
+    await synced(world)
+    listed = message_of(await world.member.slash(world.channel, "integrations list"))
+    before = text_of("", listed.embeds)
+    world.composio.fail(Refuse(500), times=None)
+
+    pressed = await world.member.click(listed, label="Sync from Composio")
+
+    [told] = pressed.followups
+    assert told.ephemeral
+    assert "Composio did not answer properly" in told.content
+    assert text_of("", listed.embeds) == before
+
+
+@pytest.mark.parametrize("command", ["list", "sync", "toggle"])
+async def test_a_broken_database_gives_a_reference_that_is_in_the_log(
+    world: World, command: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.composio.connect("gmail", alias="ada@example.com")
+    await synced(world)
+    for file in Path.cwd().glob("integrations.db*"):
+        file.write_bytes(b"this is no database" * 400)
+    options = {"provider": "gmail"} if command == "toggle" else {}
+
+    result = await world.admin.slash(world.channel, f"integrations {command}", **options)
+
+    text = shown(result)
+    assert text.startswith("Sorry, something is wrong with this bot's database. Reference: `")
+    reference = text.split("`")[1]
+    assert f"reference {reference}" in caplog.text
+    assert "ada@example.com" not in caplog.text

@@ -1,0 +1,123 @@
+"""The parts that tests share: a stand-in for Composio, and the real bot in a simulated Discord beside it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import discord
+import httpx
+import pytest
+from simcord.actors import MemberActor
+from simcord.builders import ChannelHandle, GuildHandle
+from simcord.env import Env
+from simcord.results import InteractionResult
+
+from bot.client import Bot
+from bot.sandbox.standin import StandIn
+
+GUILD_ID = 4_000_000_000_000_000_001
+USER_ID = "peterbot-user"
+API_KEY = "ak_sandbox"
+
+
+@dataclass
+class World:
+    """A server with people in it, the bot, and Composio."""
+
+    env: Env
+    composio: StandIn
+    guild: GuildHandle
+    channel: ChannelHandle
+    admin: MemberActor
+    manager: MemberActor
+    member: MemberActor
+
+    async def restart(self) -> None:
+        """Stop the bot and start a new one over the same database; messages stay."""
+        await self.env.bot.close()
+        await self.env.restart_bot(Bot([GUILD_ID]))
+
+
+def shown(result: InteractionResult) -> str:
+    """Everything that a person reads in the answer: content, embeds and labels of buttons."""
+    message = result.response or (result.followups[-1] if result.followups else None)
+    assert message is not None, "the bot has not answered"
+    return text_of(message.content, message.embeds)
+
+
+def text_of(content: str, embeds: list[discord.Embed]) -> str:
+    """Content, titles, descriptions, fields and footers, one a line."""
+    parts = [content]
+    for embed in embeds:
+        parts += [embed.title or "", embed.description or "", embed.footer.text or ""]
+        parts += [f"{field.name}: {field.value}" for field in embed.fields]
+    return "\n".join(part for part in parts if part)
+
+
+def labels(result: InteractionResult) -> list[str]:
+    """The labels of the answer's buttons."""
+    message = result.response or result.followups[-1]
+    items = [item for row in message.components for item in row["components"]]
+    return [item["label"] for item in items if item["type"] == discord.ComponentType.button.value]
+
+
+@pytest.fixture
+async def composio() -> AsyncIterator[StandIn]:
+    async with StandIn(api_key=API_KEY, user_id=USER_ID) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, composio: StandIn) -> pytest.MonkeyPatch:
+    """The plugin's settings, for a working directory without a `.env`; tests change them further."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("INTEGRATIONS_CATALOG", raising=False)
+    monkeypatch.setenv("COMPOSIO_API_KEY", API_KEY)
+    monkeypatch.setenv("COMPOSIO_BASE_URL", composio.base_url)
+    monkeypatch.setenv("INTEGRATIONS_COMPOSIO_USER_ID", USER_ID)
+    monkeypatch.setenv("INTEGRATIONS_GUILD_IDS", str(GUILD_ID))
+    monkeypatch.setenv("INTEGRATIONS_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'integrations.db'}")
+    monkeypatch.setenv("INTEGRATIONS_DASHBOARD_URL", "https://app.composio.dev/accounts")
+    return monkeypatch
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that asks once and waits for a tenth of a second: failures show at once."""
+    from cogs.integrations import composio as module  # noqa: PLC0415 – an unloaded extension leaves a new one
+
+    quick = partial(module.ComposioGateway, read_retries=0, timeout=httpx.Timeout(0.1))
+    monkeypatch.setattr(module, "ComposioGateway", quick)
+
+
+@pytest.fixture
+async def env(environment: pytest.MonkeyPatch) -> AsyncIterator[Env]:
+    """A running bot. SimCord takes a test's clock from it; a longer settling would wait for idle timers."""
+    simulated = Env(Bot([GUILD_ID]), settle_timeout=4.0)
+    simulated.create_guild("Workshop", id=GUILD_ID)
+    await simulated.start()
+    try:
+        yield simulated
+    finally:
+        await simulated.bot.close()
+        await simulated.shutdown()
+        simulated.raise_errors()
+
+
+@pytest.fixture
+def world(env: Env, composio: StandIn) -> World:
+    guild = env.guild
+    admins = guild.create_role("Administrators", permissions=discord.Permissions(administrator=True))
+    managers = guild.create_role("Managers", permissions=discord.Permissions(manage_guild=True))
+    return World(
+        env=env,
+        composio=composio,
+        guild=guild,
+        channel=guild.create_text_channel("general"),
+        admin=guild.add_member(env.create_user("ada"), roles=[admins]),
+        manager=guild.add_member(env.create_user("mia"), roles=[managers]),
+        member=guild.add_member(env.create_user("max")),
+    )
