@@ -42,9 +42,7 @@ async def add_to(bot: commands.Bot, settings: IntegrationsSettings) -> None:
         store = await _store(settings, stack)
         gateway = ComposioGateway(api_key=settings.api_key.get_secret_value(), base_url=settings.base_url)
         stack.push_async_callback(gateway.close)
-        service = IntegrationService(
-            gateway=gateway, store=store, catalog=providers, clock=lambda: discord.utils.utcnow()
-        )
+        service = IntegrationService(gateway=gateway, store=store, catalog=providers, clock=discord.utils.utcnow)
         stack.push_async_callback(service.close)
         flows = Flows(service=service, catalog=providers, tenancy=tenancy, dashboard_url=settings.dashboard_url)
         await bot.add_cog(IntegrationsCog(bot, flows=flows, resources=stack.pop_all()))

@@ -67,9 +67,17 @@ class IntegrationsCog(commands.GroupCog, name=COG, group_name="integrations", gr
         async with answering(interaction):
             await self._flows.howto(interaction, provider)
 
+    @app_commands.command(description=words.HISTORY)
+    @_provider
+    async def history(self, interaction: Interaction, provider: str | None = None) -> None:
+        """Show who changed what."""
+        async with answering(interaction):
+            await self._flows.history(interaction, provider)
+
     @toggle.autocomplete("provider")
     @revoke.autocomplete("provider")
     @howto.autocomplete("provider")
+    @history.autocomplete("provider")
     async def _suggest(self, interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
         return await self._flows.suggestions(interaction, current)
 

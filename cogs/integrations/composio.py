@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum, auto
-from typing import Annotated, Any, NamedTuple, NotRequired
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired
 
 import aiohttp
 import composio_client as sdk
@@ -56,9 +56,13 @@ class Revocation(Enum):
     GONE = auto()
 
 
+def _line(text: str, limit: int) -> str:
+    # Control characters would break a line of an embed or a log, and PostgreSQL refuses NUL.
+    return "".join(c if c.isprintable() else " " for c in text).strip()[:limit]
+
+
 def _one_line(limit: int) -> AfterValidator:
-    # Control characters would break a line of an embed, and PostgreSQL refuses NUL.
-    return AfterValidator(lambda text: "".join(c if c.isprintable() else " " for c in text).strip()[:limit])
+    return AfterValidator(lambda text: _line(text, limit))
 
 
 def _aware(value: datetime) -> datetime:
@@ -96,8 +100,22 @@ class _Page(TypedDict):
     total_items: NotRequired[float | None]
 
 
+class _RevokedAccount(TypedDict):
+    status: Literal["REVOKED"]
+
+
+class _Revoked(TypedDict):
+    connected_account: _RevokedAccount
+
+
+class _Deleted(TypedDict):
+    success: Literal[True]
+
+
 _PAGE = TypeAdapter(_Page)
 _ITEM = TypeAdapter(_Item)
+_REVOKED = TypeAdapter(_Revoked)
+_DELETED = TypeAdapter(_Deleted)
 
 
 class ComposioGateway:
@@ -207,7 +225,7 @@ class ComposioGateway:
             }
             if refusal := refusals.get(answer.status_code):
                 return refusal
-            await _content(answer)
+            _REVOKED.validate_json(await _content(answer))
             return Revocation.REVOKED
 
     async def delete(self, account_id: str) -> bool:
@@ -216,7 +234,7 @@ class ComposioGateway:
             answer = await self._writes.connected_accounts.with_raw_response.delete(account_id)
             if answer.status_code == 404:
                 return False
-            await _content(answer)
+            _DELETED.validate_json(await _content(answer))
             return True
 
 
@@ -245,23 +263,36 @@ async def _content(answer: AsyncAPIResponse[Any]) -> bytes:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn what the SDK and its transports raise into our errors. Bodies are left out: they can hold tokens."""
+    """Turn what the SDK and its transports raise into our errors.
+
+    Always `from None`: their messages quote what the server sent, and that can hold tokens.
+    """
     try:
         yield
     except (sdk.AuthenticationError, sdk.PermissionDeniedError) as error:
-        raise ComposioRefusedError(f"status {error.status_code}") from error
+        raise ComposioRefusedError(f"status {error.status_code}") from None
     except sdk.RateLimitError as error:
-        raise ComposioBusyError(_retry_after(error.response)) from error
+        raise ComposioBusyError(_retry_after(error.response)) from None
     except sdk.APIStatusError as error:
-        detail = f"status {error.status_code}, request {error.request_id or 'without id'}"
-        raise ComposioUnavailableError(Trouble.SERVER, detail) from error
-    except (sdk.APITimeoutError, TimeoutError) as error:
-        raise ComposioUnavailableError(Trouble.TIMEOUT, type(error).__name__) from error
+        detail = f"status {error.status_code}, request {_line(error.request_id or 'without id', ID_LENGTH)}"
+        raise ComposioUnavailableError(Trouble.SERVER, detail) from None
     except ValidationError as error:
-        # `from None`: a validation error quotes the input.
         raise ComposioUnavailableError(Trouble.UNREADABLE, _shape(error)) from None
     except (sdk.ComposioError, httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-        raise ComposioUnavailableError(Trouble.NETWORK, type(error).__name__) from error
+        raise _unanswered(error) from None
+    except (ValueError, OverflowError, RecursionError) as error:
+        # The SDK refuses ids that make no path, and reads Retry-After and the bodies of errors without a net.
+        raise ComposioUnavailableError(Trouble.UNREADABLE, type(error).__name__) from None
+
+
+def _unanswered(error: BaseException) -> ComposioUnavailableError:
+    timed_out = isinstance(error, (sdk.APITimeoutError, httpx.TimeoutException, TimeoutError))
+    while error.__cause__:
+        error = error.__cause__
+    # The aiohttp transport calls every broken connection a time-out; only the first cause tells them apart.
+    broken = isinstance(error, (aiohttp.ClientError, OSError)) and not isinstance(error, TimeoutError)
+    trouble = Trouble.TIMEOUT if timed_out and not broken else Trouble.NETWORK
+    return ComposioUnavailableError(trouble, type(error).__name__)
 
 
 def _shape(error: ValidationError) -> str:
@@ -272,10 +303,10 @@ def _shape(error: ValidationError) -> str:
 def _retry_after(response: httpx.Response) -> float | None:
     """``Retry-After`` in seconds; it may be a number or a date (RFC 9110, 10.2.3)."""
     header = response.headers.get("retry-after", "")
-    if header.isdigit():
+    if header.isdecimal() and len(header) < 10:
         return float(header)
     try:
         until = email.utils.parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (until - datetime.now(UTC)).total_seconds()) if until.tzinfo else None

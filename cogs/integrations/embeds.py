@@ -8,13 +8,13 @@ from functools import lru_cache
 
 import discord
 
-from storage.integrations import Integration, Mirror, State
+from storage.integrations import Event, Integration, Mirror, State
 
 from . import words
 from .catalog import Catalog, Provider
 from .composio import Account
+from .results import RevokeReceipt, SyncReport
 from .revoke import GONE
-from .service import RevokeReceipt, SyncReport
 
 # Discord's limits, from its documentation; the sums leave room for titles and footers.
 FIELD_VALUE = 1024
@@ -23,6 +23,7 @@ EMBED_FIELDS = 24
 EMBED_BUDGET = 5000
 # A select holds 25 options, and each provider of a page has one.
 PAGE_PROVIDERS = 25
+HISTORY_PAGE = 8
 
 _GREEN = discord.Colour(0x2D7D46)
 _ORANGE = discord.Colour(0xE67E22)
@@ -188,9 +189,13 @@ def _add_attention(embed: discord.Embed, catalog: Catalog, rows: Sequence[Integr
         embed.add_field(name=words.FIELD_ATTENTION, value=_limited(lines, FIELD_VALUE), inline=False)
 
 
-def _label(catalog: Catalog, provider_id: str) -> str:
+def _plain_label(catalog: Catalog, provider_id: str) -> str:
     provider = catalog.by_id.get(provider_id)
-    return words.clean(provider.label if provider else provider_id)
+    return provider.label if provider else provider_id
+
+
+def _label(catalog: Catalog, provider_id: str) -> str:
+    return words.clean(_plain_label(catalog, provider_id))
 
 
 def howto(provider: Provider, composio_user_id: str) -> discord.Embed:
@@ -211,6 +216,13 @@ def confirmation(provider: Provider, accounts: Sequence[Account], composio_user_
     text = words.confirm(provider, accounts, composio_user_id)
     lines = _limited([words.account_line(account) for account in accounts], DESCRIPTION - len(text) - 10)
     return discord.Embed(title=words.confirm_title(provider), description=f"{text}\n\n{lines}", colour=_RED)
+
+
+def history(catalog: Catalog, provider: Provider | None, events: Sequence[Event], number: int) -> discord.Embed:
+    """A page of what happened, newest first; page 1 is the newest."""
+    lines = [words.event_line(event, _plain_label(catalog, event.provider)) for event in events]
+    empty = words.NO_HISTORY if number == 1 else words.NO_MORE_HISTORY
+    return discord.Embed(title=words.history_title(provider), description="\n".join(lines) or empty, colour=_GREY)
 
 
 def receipt(provider: Provider, result: RevokeReceipt, dashboard_url: str) -> discord.Embed:

@@ -26,7 +26,8 @@ from .errors import (
     StorageUnavailableError,
     TooSoonError,
 )
-from .service import IntegrationService, SyncReport
+from .results import Actor, SyncReport
+from .service import IntegrationService
 from .tenancy import Tenancy
 from .views import Interaction
 
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 # One sync for a person in five seconds: enough to see the effect of the last one first.
 SYNC_COOLDOWN_SECONDS = 5.0
+# A number in a custom id can be made by hand; the database takes no offset beyond 64 bits.
+MAX_HISTORY_PAGE = 1_000_000
 NO_MENTIONS = discord.AllowedMentions.none()
 
 
@@ -66,6 +69,11 @@ def require(interaction: Interaction, right: Right) -> None:
             allowed = permissions.manage_guild or permissions.administrator
     if not allowed:
         raise MissingRightError(right)
+
+
+def actor(interaction: Interaction) -> Actor:
+    """Who the history names."""
+    return Actor(interaction.guild_id, interaction.user.id)
 
 
 class Flows:
@@ -102,7 +110,7 @@ class Flows:
         self._cool_down(interaction)
         await interaction.response.defer(thinking=True)
         try:
-            report = await self._service.sync(user_id)
+            report = await self._service.sync(user_id, actor(interaction))
         except ComposioError as error:
             log.warning("composio: %s: %s", type(error).__name__, error)
             await self._show_known(interaction, user_id, error)
@@ -128,7 +136,7 @@ class Flows:
         user_id = self._user_id(interaction)
         self._cool_down(interaction)
         await interaction.response.defer()
-        report = await self._service.sync(user_id)
+        report = await self._service.sync(user_id, actor(interaction))
         mirror = await self._service.look(user_id)
         page = embeds.overview(self._catalog, mirror, number)
         await interaction.edit_original_response(
@@ -174,7 +182,7 @@ class Flows:
         is_command = interaction.type is discord.InteractionType.application_command
         await interaction.response.defer(ephemeral=True, thinking=is_command)
         try:
-            switch = await self._service.toggle(user_id, provider, enabled)
+            switch = await self._service.toggle(user_id, provider, enabled, actor(interaction))
         except NotConnectedError as error:
             await self._tell_how_to_connect(interaction, provider, error)
             return
@@ -213,7 +221,7 @@ class Flows:
         provider = self._catalog.find(name)
         self._cool_down(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        report = await self._service.sync(user_id)
+        report = await self._service.sync(user_id, actor(interaction))
         mirror = await self._service.look(user_id)
         await self._report(interaction, report, words.verdict(provider, mirror.get(provider.id)))
 
@@ -239,7 +247,9 @@ class Flows:
         )
 
     async def _nothing_to_revoke(self, interaction: Interaction, user_id: str, provider: Provider) -> None:
-        await self._service.revoke(user_id, provider, ())  # the mirror may still say that it is connected
+        await self._service.revoke(
+            user_id, provider, (), actor(interaction)
+        )  # the mirror may still say that it is connected
         await interaction.edit_original_response(
             content=words.nothing_to_revoke(provider), view=views.link_view(self._dashboard_url)
         )
@@ -248,13 +258,29 @@ class Flows:
         user_id = self._user_id(press)
         require(press, Right.ADMINISTRATOR)
         await press.response.edit_message(content=words.REVOKING, embed=None, view=None)
-        receipt = await self._service.revoke(user_id, provider, accounts)
+        receipt = await self._service.revoke(user_id, provider, accounts, actor(press))
         await press.edit_original_response(
             content=None,
             embed=embeds.receipt(provider, receipt, self._dashboard_url),
             view=views.link_view(self._dashboard_url),
             allowed_mentions=NO_MENTIONS,
         )
+
+    async def history(self, interaction: Interaction, name: str | None, number: int = 1) -> None:
+        """A page of what happened, for the person alone; a button turns the page in place."""
+        user_id = self._user_id(interaction)
+        require(interaction, Right.MANAGE_SERVER)
+        provider = self._catalog.find(name) if name else None
+        size = embeds.HISTORY_PAGE
+        found = await self._service.history(user_id, provider, offset=(number - 1) * size, limit=size + 1)
+        embed = embeds.history(self._catalog, provider, found[:size], number)
+        view = views.history_view(provider, number, more=len(found) > size)
+        if interaction.type is discord.InteractionType.component:
+            await interaction.response.edit_message(embed=embed, view=view, allowed_mentions=NO_MENTIONS)
+        else:
+            await interaction.response.send_message(
+                embed=embed, view=view, ephemeral=True, allowed_mentions=NO_MENTIONS
+            )
 
     async def press(self, interaction: Interaction, action: str, argument: str) -> None:
         """Do what a button or select of ours says. Custom ids can be made by hand: nothing in them is believed."""
@@ -271,6 +297,8 @@ class Flows:
                 await self.ask_revoke(interaction, name)
             case "howto", [name]:
                 await self.howto(interaction, name)
+            case "history", [name, number] if number.isdecimal() and 0 < int(number) <= MAX_HISTORY_PAGE:
+                await self.history(interaction, name or None, int(number))
             case "connected", [name]:
                 await self.connected(interaction, name)
             case _:

@@ -93,6 +93,7 @@ def _row(before: Integration, state: State, account: Account, usable_accounts: i
         state=state,
         account_id=account.id,
         account_name=account.name,
+        toolkit=account.toolkit,
         usable_accounts=usable_accounts,
         status=None if connected else _status(account),
         reason=None if connected else account.reason,

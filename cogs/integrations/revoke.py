@@ -104,7 +104,9 @@ async def _look(gateway: ComposioGateway, account: Account, error: ComposioError
 
 
 def _undeleted(look: AccountReceipt, revocation: Revocation) -> AccountReceipt:
+    revoked = revocation is Revocation.REVOKED
     if look.outcome is Outcome.UNCLEAR:
-        return look
-    outcome = Outcome.REVOKED_NOT_DELETED if revocation is Revocation.REVOKED else Outcome.NOT_DELETED
+        known = look.account._replace(status="REVOKED") if revoked else look.account
+        return AccountReceipt(known, Outcome.UNCLEAR, look.error)
+    outcome = Outcome.REVOKED_NOT_DELETED if revoked else Outcome.NOT_DELETED
     return AccountReceipt(look.account, outcome, look.error)

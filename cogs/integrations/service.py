@@ -7,11 +7,21 @@ import logging
 import secrets
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from storage.integrations import Integration, Mirror, OutdatedError, State, StorageError, Store
+from storage.integrations import (
+    Action,
+    Event,
+    EventOutcome,
+    Integration,
+    Mirror,
+    OutdatedError,
+    State,
+    StorageError,
+    Store,
+)
 
 from .catalog import Catalog, Provider
 from .composio import Account, ComposioGateway
@@ -22,7 +32,8 @@ from .errors import (
     StorageUnavailableError,
     Trouble,
 )
-from .plan import Plan, derive, make_plan
+from .plan import Change, Plan, derive, make_plan
+from .results import NOBODY, Actor, RevokeReceipt, Switch, SyncReport
 from .revoke import GONE, AccountReceipt, revoke_accounts
 
 log = logging.getLogger(__name__)
@@ -35,45 +46,6 @@ READ_SECONDS = 2.0
 CLOSE_SECONDS = 10.0
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class SyncReport:
-    """What a sync found and stored.
-
-    ``left_alone`` are providers that somebody changed here while it ran: they are not in the plan's names,
-    and the next sync sees them.
-    """
-
-    plan: Plan
-    at: datetime
-    left_alone: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """A provider's row after its switch was moved; ``changed`` is False when it stood there already."""
-
-    row: Integration
-    changed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RevokeReceipt:
-    """What became of each account that was confirmed.
-
-    ``row`` is the provider's row now, None when it could not be stored. ``unconfirmed`` are accounts that
-    appeared after the confirmation was shown; they were not touched.
-    """
-
-    accounts: tuple[AccountReceipt, ...]
-    row: Integration | None
-    unconfirmed: tuple[Account, ...] = ()
-
-    @property
-    def complete(self) -> bool:
-        """Whether nothing is left of what was confirmed."""
-        return all(receipt.outcome in GONE for receipt in self.accounts)
 
 
 class IntegrationService:
@@ -114,15 +86,15 @@ class IntegrationService:
             async with asyncio.timeout(READ_SECONDS):
                 return await self._store.read(composio_user_id)
 
-    async def sync(self, composio_user_id: str) -> SyncReport:
+    async def sync(self, composio_user_id: str, by: Actor = NOBODY) -> SyncReport:
         """Read all accounts, compare, and store the differences in one transaction.
 
         At most one runs for a Composio user at a time: who asks meanwhile gets its answer, and who stops
-        waiting stops nobody else.
+        waiting stops nobody else. The history names who asked first.
         """
         task = self._syncs.get(composio_user_id)
         if task is None:
-            task = self._syncs[composio_user_id] = self._start(self._sync(composio_user_id))
+            task = self._syncs[composio_user_id] = self._start(self._sync(composio_user_id, by))
             task.add_done_callback(lambda _: self._syncs.pop(composio_user_id, None))
         return await asyncio.shield(task)
 
@@ -132,26 +104,28 @@ class IntegrationService:
         task.add_done_callback(self._running.discard)
         return task
 
-    async def _sync(self, composio_user_id: str) -> SyncReport:
+    async def _sync(self, composio_user_id: str, by: Actor) -> SyncReport:
         try:
             async with asyncio.timeout(SYNC_SECONDS):
                 for _ in range(ATTEMPTS):
-                    if report := await self._sync_once(composio_user_id):
+                    if report := await self._sync_once(composio_user_id, by):
                         return report
         except TimeoutError as error:
             raise ComposioUnavailableError(Trouble.TIMEOUT, f"no end after {SYNC_SECONDS:.0f} s") from error
         raise ComposioUnavailableError(Trouble.UNSTABLE, "other processes kept storing theirs first")
 
-    async def _sync_once(self, composio_user_id: str) -> SyncReport | None:
+    async def _sync_once(self, composio_user_id: str, by: Actor) -> SyncReport | None:
         # The rows are read before the accounts: whoever changes a row from here on moves its revision.
         with _stored():
             seen = await self._store.read(composio_user_id)
         plan = make_plan(await self._gateway.accounts(composio_user_id), seen, self._catalog)
         self._log(plan)
         at = self._clock()
+        rows = [change.after for change in plan.changes]
+        happened = [by.event(Action.SYNC, at, c) for c in plan.changes if c.before.condition != c.after.condition]
         with _stored():
             try:
-                written = await self._store.record_sync(seen, [change.after for change in plan.changes], at)
+                written = await self._store.record_sync(seen, rows, at, happened)
             except OutdatedError:
                 return None
         left_alone = tuple(c.after.provider for c in plan.changes if c.after.provider not in written)
@@ -165,13 +139,19 @@ class IntegrationService:
             self._statuses_logged.add(status)
             log.warning("treating the unknown status %r as not usable", status)
 
-    async def toggle(self, composio_user_id: str, provider: Provider, enabled: bool | None) -> Switch:
+    async def toggle(
+        self, composio_user_id: str, provider: Provider, enabled: bool | None, by: Actor = NOBODY
+    ) -> Switch:
         """Set the local switch, or flip it when *enabled* is None. Composio is not asked.
 
         Raises `NotConnectedError` for a provider that is not connected.
         """
+
+        def happened(now: Integration) -> Event:
+            return by.event(Action.TOGGLE, self._clock(), Change(replace(now, enabled=not now.enabled), now))
+
         with _stored():
-            row, changed = await self._store.set_enabled(composio_user_id, provider.id, enabled)
+            row, changed = await self._store.set_enabled(composio_user_id, provider.id, enabled, happened)
         if row.state is not State.CONNECTED:
             raise NotConnectedError(provider.label, row.state)
         return Switch(row, changed)
@@ -181,21 +161,26 @@ class IntegrationService:
         return await self._gateway.accounts(composio_user_id, provider.toolkits)
 
     async def revoke(
-        self, composio_user_id: str, provider: Provider, confirmed: Sequence[Account]
+        self, composio_user_id: str, provider: Provider, confirmed: Sequence[Account], by: Actor = NOBODY
     ) -> RevokeReceipt:
         """Revoke and delete the *confirmed* accounts at Composio, then store what is left of the provider.
 
         Never raises for a single account: the receipt tells. Goes on to the end when the caller is cancelled.
         """
-        return await asyncio.shield(self._start(self._revoke(composio_user_id, provider, confirmed)))
+        return await asyncio.shield(self._start(self._revoke(composio_user_id, provider, confirmed, by)))
 
     async def _revoke(
-        self, composio_user_id: str, provider: Provider, confirmed: Sequence[Account]
+        self, composio_user_id: str, provider: Provider, confirmed: Sequence[Account], by: Actor
     ) -> RevokeReceipt:
         receipts = await revoke_accounts(self._gateway, confirmed)
         left = [account for receipt in receipts if (account := receipt.left)]
+        outcome = _outcome(receipts)
+
+        def happened(change: Change) -> list[Event]:
+            return [by.event(Action.REVOKE, self._clock(), change, outcome)] if receipts else []
+
         try:
-            row, now = await self._mirror(composio_user_id, provider, left)
+            row, now = await self._mirror(composio_user_id, provider, left, happened)
         except StorageUnavailableError:
             row, now = None, left
         known = {account.id for account in confirmed}
@@ -204,7 +189,11 @@ class IntegrationService:
         return RevokeReceipt(tuple(receipts), row, unconfirmed)
 
     async def _mirror(
-        self, composio_user_id: str, provider: Provider, assumed: Sequence[Account]
+        self,
+        composio_user_id: str,
+        provider: Provider,
+        assumed: Sequence[Account],
+        happened: Callable[[Change], list[Event]],
     ) -> tuple[Integration | None, Sequence[Account]]:
         """Store one provider's state from a fresh look, or from what we know when none can be had.
 
@@ -220,9 +209,31 @@ class IntegrationService:
                 log.warning("could not look at %s after revoking: %s", provider.id, error)
             row = derive(before, accounts)
             with _stored():
-                if await self._store.write([row]):
+                if await self._store.write([row], happened(Change(before, row))):
                     return replace(row, revision=row.revision + 1), accounts
         return None, accounts
+
+    async def history(
+        self, composio_user_id: str, provider: Provider | None, *, offset: int, limit: int
+    ) -> list[Event]:
+        """What happened, newest first; to all providers or to one."""
+        with _stored():
+            async with asyncio.timeout(READ_SECONDS):
+                name = provider.id if provider else None
+                return await self._store.events(composio_user_id, name, offset=offset, limit=limit)
+
+    async def forget(self, age: timedelta) -> None:
+        """Delete what happened longer than *age* ago."""
+        with _stored():
+            if deleted := await self._store.forget_events(self._clock() - age):
+                log.info("deleted %d events older than %d days", deleted, age.days)
+
+
+def _outcome(receipts: Sequence[AccountReceipt]) -> EventOutcome:
+    gone = [receipt for receipt in receipts if receipt.outcome in GONE]
+    if len(gone) == len(receipts):
+        return EventOutcome.DONE
+    return EventOutcome.PARTLY if gone else EventOutcome.FAILED
 
 
 @contextmanager

@@ -164,6 +164,17 @@ def howto_view(provider: Provider, dashboard_url: str) -> discord.ui.View:
     return _view(link(dashboard_url), done)
 
 
+def history_view(provider: Provider | None, number: int, *, more: bool) -> discord.ui.View:
+    """The neighbouring pages, where there are any."""
+    if number == 1 and not more:
+        return _view()
+    name = provider.id if provider else ""
+    return _view(
+        ActionButton("history", f"{name}:{number - 1}", label=words.BUTTON_PREVIOUS, disabled=number == 1),
+        ActionButton("history", f"{name}:{number + 1}", label=words.BUTTON_NEXT, disabled=not more),
+    )
+
+
 class ConfirmView(discord.ui.View):
     """Asks once, of the person who asked for it, for one minute.
 
@@ -210,6 +221,7 @@ __all__: Sequence[str] = (
     "Interaction",
     "ManageSelect",
     "card_view",
+    "history_view",
     "howto_button_view",
     "howto_view",
     "link_view",

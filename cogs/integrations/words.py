@@ -8,7 +8,7 @@ from datetime import datetime
 
 from discord.utils import escape_markdown, escape_mentions, format_dt
 
-from storage.integrations import Integration, Mirror, State
+from storage.integrations import Action, Condition, Event, EventOutcome, Integration, Mirror, State
 
 from .catalog import Provider
 from .composio import Account
@@ -35,6 +35,7 @@ SYNC = "Read the connected apps from Composio again"
 TOGGLE = "Let this bot use a connected app, or stop it from using it"
 REVOKE = "Take away a connected app at Composio, for good (administrators)"
 HOWTO = "Show how to connect an app"
+HISTORY = "Show who changed what, and when (Manage Server)"
 OPTION_PROVIDER = "Which app"
 OPTION_ENABLED = "On or off; left out, it flips"
 
@@ -170,15 +171,18 @@ def synced(added: int, removed: int, unchanged: int) -> str:
 
 def reason(row: Integration, label: str) -> str:
     """Why an account cannot be used: our words, or Composio's own where we have none and they are a sentence."""
-    label = clean(label)
-    said = row.reason or ""
+    return _why(row.status, row.reason, clean(label))
+
+
+def _why(status_: str | None, reason_: str | None, label: str) -> str:
+    said = reason_ or ""
     for known, words in _REASONS.items():
         if known in said:
             return words.format(label=label)
-    if row.status in _STATUSES:
-        plain = _STATUSES[row.status].format(label=label)
+    if status_ in _STATUSES:
+        plain = _STATUSES[status_].format(label=label)
     else:
-        plain = f"Composio reports “{clean(row.status or 'unknown')}”"
+        plain = f"Composio reports “{clean(status_ or 'unknown')}”"
     return f"{plain}: {clean(said)}" if _PROSE.fullmatch(said) else plain
 
 
@@ -335,6 +339,43 @@ def known_at(mirror: Mirror) -> str:
     if mirror.synced_at is None:
         return "Nothing is known yet."
     return f"Showing what was known {ago(mirror.synced_at)}."
+
+
+def history_title(provider: Provider | None) -> str:
+    """The headline of the history."""
+    return f"History of {clean(provider.label)}" if provider else "History"
+
+
+NO_HISTORY = "Nothing has happened yet."
+NO_MORE_HISTORY = "Nothing older is remembered."
+
+
+def event_line(event: Event, label: str) -> str:
+    """One thing that happened."""
+    when = format_dt(event.at, "f")
+    change = f"{_CONDITIONS[event.before]} → {_CONDITIONS[event.after]}"
+    who = f"<@{event.person_id}>" if event.person_id else "the bot itself"
+    parts = [
+        f"{when} · **{clean(label)}**: {change}",
+        f"{_ACTIONS[event.action]} by {who}{_ENDINGS[event.outcome]}",
+    ]
+    if event.after is Condition.NEEDS_RECONNECT:
+        parts.append(_why(event.status, event.reason, clean(label)))
+    return "\n".join([parts[0], "-# " + " · ".join(parts[1:])])
+
+
+_CONDITIONS = {
+    Condition.CONNECTED: "🟢 Connected",
+    Condition.DISABLED: "🟡 Connected (disabled)",
+    Condition.NEEDS_RECONNECT: "🟠 Needs reconnecting",
+    Condition.NOT_CONNECTED: "🔴 Not connected",
+}
+_ACTIONS = {Action.SYNC: "Sync", Action.TOGGLE: "Switch", Action.REVOKE: "Revoke"}
+_ENDINGS = {
+    EventOutcome.DONE: "",
+    EventOutcome.PARTLY: ", only partly done",
+    EventOutcome.FAILED: ", failed",
+}
 
 
 def for_error(error: IntegrationError) -> str:

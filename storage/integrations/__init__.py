@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from .engine import DatabaseRefusedError, StorageError, open_engine, prepare
-from .store import Integration, Mirror, OutdatedError, Store
-from .tables import State
+from .store import Event, Integration, Mirror, OutdatedError, Store
+from .tables import Action, Condition, EventOutcome, State
 
 __all__ = [
+    "Action",
+    "Condition",
     "DatabaseRefusedError",
+    "Event",
+    "EventOutcome",
     "Integration",
     "Mirror",
     "OutdatedError",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +13,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .engine import translated
-from .tables import State, integrations, syncs
+from .tables import Action, Condition, EventOutcome, State, events, integrations, syncs
 
-_STATE_COLUMNS = ("state", "account_id", "account_name", "usable_accounts", "status", "reason", "since")
+_STATE_COLUMNS = (
+    "state",
+    "account_id",
+    "account_name",
+    "toolkit",
+    "usable_accounts",
+    "status",
+    "reason",
+    "since",
+)
 
 
 class OutdatedError(Exception):
@@ -26,7 +35,7 @@ class OutdatedError(Exception):
 class Integration:
     """One provider for one Composio user, as it is stored.
 
-    ``account_id`` and ``account_name`` belong to the account that decided the state, ``status`` and
+    ``account_id``, ``account_name`` and ``toolkit`` belong to the account that decided the state, ``status`` and
     ``reason`` are Composio's words for why it cannot be used, ``since`` is when the state began there.
     ``revision`` is 0 for a row that does not exist yet.
     """
@@ -37,11 +46,19 @@ class Integration:
     enabled: bool = True
     account_id: str | None = None
     account_name: str | None = None
+    toolkit: str | None = None
     usable_accounts: int = 0
     status: str | None = None
     reason: str | None = None
     since: datetime | None = None
     revision: int = 0
+
+    @property
+    def condition(self) -> Condition:
+        """The state and the switch in one."""
+        if self.state is State.CONNECTED and not self.enabled:
+            return Condition.DISABLED
+        return Condition(self.state.value)
 
     def same_state(self, other: Integration) -> bool:
         """Whether a sync would have nothing to write to turn one into the other."""
@@ -60,6 +77,23 @@ class Mirror:
     def get(self, provider: str) -> Integration:
         """The provider's row, or one that says that nothing is connected."""
         return self.rows.get(provider) or Integration(self.composio_user_id, provider)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to one provider, and who did it; ``status`` and ``reason`` are Composio's words."""
+
+    at: datetime
+    composio_user_id: str
+    provider: str
+    action: Action
+    before: Condition
+    after: Condition
+    outcome: EventOutcome = EventOutcome.DONE
+    guild_id: int | None = None
+    person_id: int | None = None
+    status: str | None = None
+    reason: str | None = None
 
 
 class Store:
@@ -83,8 +117,10 @@ class Store:
         rows = {row.provider: _integration(row) for row in found if row.provider is not None}
         return Mirror(composio_user_id, found[0].synced_at, found[0].sync_revision or 0, rows)
 
-    async def record_sync(self, seen: Mirror, changes: Sequence[Integration], at: datetime) -> frozenset[str]:
-        """Store the outcome of a sync that was planned from *seen*.
+    async def record_sync(
+        self, seen: Mirror, changes: Sequence[Integration], at: datetime, happened: Sequence[Event] = ()
+    ) -> frozenset[str]:
+        """Store the outcome of a sync that was planned from *seen*, and the events of what was written.
 
         Each of *changes* is written only where the row's revision is still the one it carries. Returns the
         providers that were written. Raises `OutdatedError`, with nothing written, when another sync of this
@@ -92,7 +128,9 @@ class Store:
         """
         async with self._transaction() as connection:
             await self._advance(connection, seen, at)
-            return await self._write(connection, changes)
+            written = frozenset(provider for _, provider in await self._upsert(connection, changes))
+            await self._remember(connection, [event for event in happened if event.provider in written])
+        return written
 
     async def _advance(self, connection: AsyncConnection, seen: Mirror, at: datetime) -> None:
         insert = self._insert(syncs).values(
@@ -106,16 +144,19 @@ class Store:
         if (await connection.execute(statement)).first() is None:
             raise OutdatedError(seen.composio_user_id)
 
-    async def write(self, rows: Sequence[Integration]) -> frozenset[tuple[str, str]]:
+    async def write(
+        self, rows: Sequence[Integration], happened: Sequence[Event] = ()
+    ) -> frozenset[tuple[str, str]]:
         """Store the state of *rows*, each only where its revision is still the stored one.
 
-        Returns the ``(composio_user_id, provider)`` that were written. The switch is left as it is.
+        Returns the ``(composio_user_id, provider)`` that were written; *happened* is stored when all were.
+        The switch is left as it is.
         """
         async with self._transaction() as connection:
-            return await self._upsert(connection, rows)
-
-    async def _write(self, connection: AsyncConnection, rows: Sequence[Integration]) -> frozenset[str]:
-        return frozenset(provider for _, provider in await self._upsert(connection, rows))
+            written = await self._upsert(connection, rows)
+            if len(written) == len(rows):
+                await self._remember(connection, happened)
+        return written
 
     async def _upsert(
         self, connection: AsyncConnection, rows: Sequence[Integration]
@@ -132,13 +173,21 @@ class Store:
         written = await connection.execute(statement, [_values(row) for row in rows])
         return frozenset((row[0], row[1]) for row in written)
 
+    async def _remember(self, connection: AsyncConnection, happened: Sequence[Event]) -> None:
+        if happened:
+            await connection.execute(sa.insert(events), [asdict(event) for event in happened])
+
     async def set_enabled(
-        self, composio_user_id: str, provider: str, enabled: bool | None
+        self,
+        composio_user_id: str,
+        provider: str,
+        enabled: bool | None,
+        happened: Callable[[Integration], Event] | None = None,
     ) -> tuple[Integration, bool]:
         """Set the switch of a connected provider, or flip it when *enabled* is None.
 
-        Returns the row as it is now, and whether this call changed it. A provider that is not connected is
-        returned as it is, unchanged.
+        Returns the row as it is now, and whether this call changed it; the event that *happened* makes of the
+        row is stored with the change. A provider that is not connected is returned as it is, unchanged.
         """
         switch = integrations.c.enabled
         statement = (
@@ -153,10 +202,44 @@ class Store:
             .returning(integrations)
         )
         async with self._transaction() as connection:
-            row = (await connection.execute(statement)).first()
-        if row is not None:
-            return _integration(row), True
+            if found := (await connection.execute(statement)).first():
+                row = _integration(found)
+                await self._remember(connection, [happened(row)] if happened else [])
+                return row, True
         return (await self.read(composio_user_id)).get(provider), False
+
+    async def events(self, composio_user_id: str, provider: str | None, *, offset: int, limit: int) -> list[Event]:
+        """The events of one Composio user, of all or one provider, newest first."""
+        statement = (
+            sa.select(*(events.c[name] for name in _EVENT_COLUMNS))
+            .where(
+                events.c.composio_user_id == composio_user_id,
+                events.c.provider == provider if provider else sa.true(),
+            )
+            .order_by(events.c.id.desc())
+            .offset(offset)
+            .limit(limit)
+        )
+        async with self._transaction() as connection:
+            return [_event(row) for row in await connection.execute(statement)]
+
+    async def forget_events(self, before: datetime) -> int:
+        """Delete the events of all users that are older; returns how many there were."""
+        async with self._transaction() as connection:
+            return (await connection.execute(sa.delete(events).where(events.c.at < before))).rowcount
+
+
+_EVENT_COLUMNS = tuple(entry.name for entry in fields(Event))
+
+
+def _event(row: Any) -> Event:
+    return replace(
+        Event(*row),
+        action=Action(row.action),
+        before=Condition(row.before),
+        after=Condition(row.after),
+        outcome=EventOutcome(row.outcome),
+    )
 
 
 def _read_statement() -> sa.Select[Any]:
@@ -180,6 +263,7 @@ def _integration(row: Any) -> Integration:
         row.enabled,
         row.account_id,
         row.account_name,
+        row.toolkit,
         row.usable_accounts,
         row.status,
         row.reason,
@@ -196,6 +280,7 @@ def _values(row: Integration) -> dict[str, Any]:
         "enabled": row.enabled,
         "account_id": row.account_id,
         "account_name": row.account_name,
+        "toolkit": row.toolkit,
         "usable_accounts": row.usable_accounts,
         "status": row.status,
         "reason": row.reason,

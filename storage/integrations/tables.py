@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from sqlalchemy import DateTime, Dialect, Table
+from sqlalchemy import BigInteger, DateTime, Dialect, Index, Integer, Table
 from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -22,6 +22,31 @@ class State(StrEnum):
     CONNECTED = "connected"
     NEEDS_RECONNECT = "needs_reconnect"
     NOT_CONNECTED = "not_connected"
+
+
+class Condition(StrEnum):
+    """A state together with the switch, as the history tells it."""
+
+    CONNECTED = "connected"
+    DISABLED = "disabled"
+    NEEDS_RECONNECT = "needs_reconnect"
+    NOT_CONNECTED = "not_connected"
+
+
+class Action(StrEnum):
+    """What somebody did."""
+
+    SYNC = "sync"
+    TOGGLE = "toggle"
+    REVOKE = "revoke"
+
+
+class EventOutcome(StrEnum):
+    """How it ended."""
+
+    DONE = "done"
+    PARTLY = "partly"
+    FAILED = "failed"
 
 
 # The base of a generic is evaluated at run time; the parameter is for the type checker only.
@@ -66,6 +91,7 @@ class IntegrationRow(_Base, table=True):
     enabled: bool = Field(default=True, description="the local switch: only a person changes it")
     account_id: str | None = Field(default=None, max_length=ID_LENGTH)
     account_name: str | None = Field(default=None, max_length=NAME_LENGTH)
+    toolkit: str | None = Field(default=None, max_length=ID_LENGTH)
     usable_accounts: int = Field(default=0)
     status: str | None = Field(default=None, max_length=64)
     reason: str | None = Field(default=None, max_length=REASON_LENGTH)
@@ -83,6 +109,34 @@ class SyncRow(_Base, table=True):
     revision: int = Field(description="counts the syncs, so that of two at once only one is written")
 
 
+# SQLite counts up only a column that is plainly INTEGER.
+_COUNTER = BigInteger().with_variant(Integer, "sqlite")
+
+
+class EventRow(_Base, table=True):
+    """What happened to one provider, and who did it."""
+
+    __tablename__: ClassVar[str] = "integrations_event"
+    __table_args__ = (
+        Index("ix_integrations_event_user", "composio_user_id", "id"),
+        Index("ix_integrations_event_at", "at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=_COUNTER)
+    at: datetime = Field(sa_type=UtcDateTime)
+    composio_user_id: str = Field(max_length=ID_LENGTH)
+    provider: str = Field(max_length=64)
+    action: str = Field(max_length=16)
+    before: str = Field(max_length=32)
+    after: str = Field(max_length=32)
+    outcome: str = Field(max_length=16)
+    guild_id: int | None = Field(default=None, sa_type=BigInteger)
+    person_id: int | None = Field(default=None, sa_type=BigInteger)
+    status: str | None = Field(default=None, max_length=64)
+    reason: str | None = Field(default=None, max_length=REASON_LENGTH)
+
+
 metadata = _Base.metadata
 integrations = cast("Table", IntegrationRow.__table__)  # type: ignore[attr-defined]
 syncs = cast("Table", SyncRow.__table__)  # type: ignore[attr-defined]
+events = cast("Table", EventRow.__table__)  # type: ignore[attr-defined]

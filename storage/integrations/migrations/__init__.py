@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 VERSION_TABLE = "integrations_version"
-VERSIONS = ("0001",)
+VERSIONS = ("0001", "0002")
 HEAD = VERSIONS[-1]
 
 

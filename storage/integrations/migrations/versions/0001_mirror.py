@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("enabled", sa.Boolean, nullable=False),
         sa.Column("account_id", sa.String(255)),
         sa.Column("account_name", sa.String(100)),
+        sa.Column("toolkit", sa.String(255)),
         sa.Column("usable_accounts", sa.Integer, nullable=False),
         sa.Column("status", sa.String(64)),
         sa.Column("reason", sa.String(300)),

@@ -1,0 +1,81 @@
+"""What the use cases are asked by and answer with: frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from storage.integrations import Action, Event, EventOutcome, Integration
+
+from .composio import Account
+from .plan import Change, Plan
+from .revoke import GONE, AccountReceipt
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asked for something, and in which server; for the history."""
+
+    guild_id: int | None = None
+    person_id: int | None = None
+
+    def event(
+        self, action: Action, at: datetime, change: Change, outcome: EventOutcome = EventOutcome.DONE
+    ) -> Event:
+        """What the history remembers of a change to one row."""
+        row = change.after
+        return Event(
+            at=at,
+            composio_user_id=row.composio_user_id,
+            provider=row.provider,
+            action=action,
+            before=change.before.condition,
+            after=row.condition,
+            outcome=outcome,
+            guild_id=self.guild_id,
+            person_id=self.person_id,
+            status=row.status,
+            reason=row.reason,
+        )
+
+
+NOBODY = Actor()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What a sync found and stored.
+
+    ``left_alone`` are providers that somebody changed here while it ran: they are not in the plan's names,
+    and the next sync sees them.
+    """
+
+    plan: Plan
+    at: datetime
+    left_alone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A provider's row after its switch was moved; ``changed`` is False when it stood there already."""
+
+    row: Integration
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeReceipt:
+    """What became of each account that was confirmed.
+
+    ``row`` is the provider's row now, None when it could not be stored. ``unconfirmed`` are accounts that
+    appeared after the confirmation was shown; they were not touched.
+    """
+
+    accounts: tuple[AccountReceipt, ...]
+    row: Integration | None
+    unconfirmed: tuple[Account, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left of what was confirmed."""
+        return all(receipt.outcome in GONE for receipt in self.accounts)
