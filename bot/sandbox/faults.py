@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -132,6 +132,18 @@ class Before(Fault):
 
     async def play(self, call: Call) -> web.StreamResponse:
         self.hook(call.project)
+        return await super().play(call)
+
+
+@dataclass(frozen=True)
+class Meanwhile(Fault):
+    """An answer that is old when it arrives: something else happens to its end between the two."""
+
+    action: Callable[[], Awaitable[object]]
+
+    async def play(self, call: Call) -> web.StreamResponse:
+        call.take_effect()
+        await self.action()
         return await super().play(call)
 
 

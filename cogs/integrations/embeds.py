@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import discord
@@ -16,10 +17,11 @@ from .composio import Account
 from .results import RevokeReceipt, SyncReport
 from .revoke import GONE
 
-# Discord's limits, from its documentation; the sums leave room for titles and footers.
+# Discord's limits, from its documentation. An embed holds 6,000 over all: a page of the list leaves room for its
+# title, head and footer, and each of the six fields of a report has its share.
 FIELD_VALUE = 1024
+REPORT_VALUE = 900
 DESCRIPTION = 4096
-EMBED_FIELDS = 24
 EMBED_BUDGET = 5000
 # A select holds 25 options, and each provider of a page has one.
 PAGE_PROVIDERS = 25
@@ -70,8 +72,8 @@ def _pages(catalog: Catalog) -> tuple[tuple[_Section, ...], ...]:
     count = size = 0
     for category, providers in catalog.categories.items():
         for provider in providers:
-            length = _longest_line(provider)
-            if count == PAGE_PROVIDERS or size + length + len(category) > EMBED_BUDGET:
+            length = words.size(words.clean(category)) + _longest_line(provider)
+            if count == PAGE_PROVIDERS or size + length > EMBED_BUDGET:
                 pages.append([])
                 count = size = 0
             page = pages[-1]
@@ -79,13 +81,24 @@ def _pages(catalog: Catalog) -> tuple[tuple[_Section, ...], ...]:
                 page[-1] = (category, (*page[-1][1], provider))
             else:
                 page.append((category, (provider,)))
-            count, size = count + 1, size + length + len(category)
+            count, size = count + 1, size + length
     return tuple(tuple(page) for page in pages)
 
 
+# Of all rows, the one whose line is longest: "_" is escaped, and no status is longer.
+_LONGEST = Integration(
+    "",
+    "",
+    State.CONNECTED,
+    enabled=False,
+    account_name="_" * 100,
+    usable_accounts=1_000_000,
+    since=datetime(9999, 1, 1, tzinfo=UTC),
+)
+
+
 def _longest_line(provider: Provider) -> int:
-    # Sign, markup, longest status, an account's name of 40 escaped characters, a time stamp.
-    return len(words.clean(provider.label)) + 150
+    return words.size(words.line(provider, _LONGEST)) + 1
 
 
 def _colour(rows: Iterable[Integration]) -> discord.Colour:
@@ -104,7 +117,7 @@ def _add_lines(embed: discord.Embed, name: str, lines: Sequence[str]) -> None:
 def _packed(lines: Iterable[str], limit: int = FIELD_VALUE) -> list[str]:
     packed: list[str] = []
     for line in (words.shorten(line, limit) for line in lines):
-        if packed and len(packed[-1]) + 1 + len(line) <= limit:
+        if packed and words.size(packed[-1]) + 1 + words.size(line) <= limit:
             packed[-1] += "\n" + line
         else:
             packed.append(line)
@@ -113,12 +126,17 @@ def _packed(lines: Iterable[str], limit: int = FIELD_VALUE) -> list[str]:
 
 def _limited(lines: Sequence[str], limit: int, separator: str = "\n") -> str:
     """As many *lines* as fit, and how many more there are."""
-    shown = separator.join(lines)
-    kept = len(lines)
-    while len(shown) > limit and kept:
-        kept -= 1
-        shown = separator.join([*lines[:kept], f"… and {len(lines) - kept} more"])
-    return shown
+    whole = separator.join(lines)
+    if words.size(whole) <= limit:
+        return whole
+    room = limit - words.size(f"{separator}… and {len(lines)} more")
+    shown: list[str] = []
+    for line in lines:
+        room -= words.size(separator + line)
+        if room < 0:
+            break
+        shown.append(line)
+    return separator.join([*shown, f"… and {len(lines) - len(shown)} more"])
 
 
 def card(provider: Provider, mirror: Mirror, *, notice: str | None = None) -> discord.Embed:
@@ -169,24 +187,26 @@ def sync_report(catalog: Catalog, report: SyncReport) -> discord.Embed:
         (words.FIELD_UNCHANGED, "", plan.unchanged),
     ):
         if ids:
-            value = _limited([_label(catalog, id_) for id_ in ids], FIELD_VALUE, ", ")
+            value = _limited([_label(catalog, id_) for id_ in ids], REPORT_VALUE, ", ")
             embed.add_field(name=f"{sign} {name}".strip(), value=value, inline=False)
     _add_attention(embed, catalog, plan.attention)
     if plan.unknown_toolkits:
-        text = words.shorten(words.skipped(plan.unknown_toolkits), FIELD_VALUE)
-        embed.add_field(name=words.FIELD_SKIPPED, value=text, inline=False)
+        names = _limited([words.code(slug) for slug in plan.unknown_toolkits], REPORT_VALUE - 100, ", ")
+        embed.add_field(name=words.FIELD_SKIPPED, value=names + words.SKIPPED, inline=False)
     if report.left_alone:
-        text = words.LEFT_ALONE + ", ".join(_label(catalog, id_) for id_ in report.left_alone)
-        embed.add_field(name=words.FIELD_LEFT_ALONE, value=words.shorten(text, FIELD_VALUE), inline=False)
+        names = _limited([_label(catalog, id_) for id_ in report.left_alone], REPORT_VALUE - 100, ", ")
+        embed.add_field(name=words.FIELD_LEFT_ALONE, value=words.LEFT_ALONE + names, inline=False)
     return embed
 
 
 def _add_attention(embed: discord.Embed, catalog: Catalog, rows: Sequence[Integration]) -> None:
     lines = [
-        f"🟠 **{label}** · {words.reason(row, label)}" for row in rows for label in [_label(catalog, row.provider)]
+        f"🟠 **{words.clean(label)}** · {words.reason(row, label)}"
+        for row in rows
+        for label in [_plain_label(catalog, row.provider)]
     ]
     if lines:
-        embed.add_field(name=words.FIELD_ATTENTION, value=_limited(lines, FIELD_VALUE), inline=False)
+        embed.add_field(name=words.FIELD_ATTENTION, value=_limited(lines, REPORT_VALUE), inline=False)
 
 
 def _plain_label(catalog: Catalog, provider_id: str) -> str:
@@ -214,13 +234,14 @@ def howto(provider: Provider, composio_user_id: str) -> discord.Embed:
 def confirmation(provider: Provider, accounts: Sequence[Account], composio_user_id: str) -> discord.Embed:
     """The question before a revocation, with the accounts that are there now."""
     text = words.confirm(provider, accounts, composio_user_id)
-    lines = _limited([words.account_line(account) for account in accounts], DESCRIPTION - len(text) - 10)
+    lines = _limited([words.account_line(account) for account in accounts], DESCRIPTION - words.size(text) - 2)
     return discord.Embed(title=words.confirm_title(provider), description=f"{text}\n\n{lines}", colour=_RED)
 
 
 def history(catalog: Catalog, provider: Provider | None, events: Sequence[Event], number: int) -> discord.Embed:
     """A page of what happened, newest first; page 1 is the newest."""
     lines = [words.event_line(event, _plain_label(catalog, event.provider)) for event in events]
+    lines = [words.shorten(line, DESCRIPTION // HISTORY_PAGE - 1) for line in lines]
     empty = words.NO_HISTORY if number == 1 else words.NO_MORE_HISTORY
     return discord.Embed(title=words.history_title(provider), description="\n".join(lines) or empty, colour=_GREY)
 
@@ -239,6 +260,6 @@ def receipt(provider: Provider, result: RevokeReceipt, dashboard_url: str) -> di
     lines = [words.receipt_line(entry, provider.label, dashboard_url) for entry in result.accounts]
     return discord.Embed(
         title=words.receipt_title(provider, complete=result.complete, gone=gone),
-        description=_limited(lines, DESCRIPTION - len(tail)) + tail,
+        description=_limited(lines, DESCRIPTION - words.size(tail)) + tail,
         colour=_GREEN if result.complete and result.row is not None else _ORANGE,
     )

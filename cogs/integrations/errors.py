@@ -61,8 +61,11 @@ class StorageUnavailableError(IntegrationError):
         self.reference = reference
 
 
-class NotAllowedHereError(IntegrationError):
-    """The bot's integrations are not meant for this server."""
+class NotAllowedHereError(IntegrationError, LookupError):
+    """The bot's integrations are not meant for this server.
+
+    A `LookupError` too: that a host can catch even after a reload, which makes a new class of this one.
+    """
 
 
 class Right(Enum):

@@ -5,13 +5,17 @@ A command and the button that does the same share one flow, and so one set of ch
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import discord
 from discord.app_commands import Cooldown
 from discord.ext import commands
+
+from storage.integrations import Condition
 
 from . import embeds, views, words
 from .catalog import Catalog, Provider
@@ -20,6 +24,7 @@ from .errors import (
     ComposioError,
     IntegrationError,
     MissingRightError,
+    NotAllowedHereError,
     NotConnectedError,
     OldButtonError,
     Right,
@@ -27,7 +32,7 @@ from .errors import (
     TooSoonError,
 )
 from .results import Actor, SyncReport
-from .service import IntegrationService
+from .service import CLOSE_SECONDS, IntegrationService
 from .tenancy import Tenancy
 from .views import Interaction
 
@@ -40,34 +45,26 @@ MAX_HISTORY_PAGE = 1_000_000
 NO_MENTIONS = discord.AllowedMentions.none()
 
 
-@asynccontextmanager
-async def answering(interaction: Interaction) -> AsyncIterator[None]:
-    """Tell the person, and only them, when one of our errors ends what they asked for. Others pass."""
-    try:
-        yield
-    except IntegrationError as error:
-        if isinstance(error, ComposioError):
-            log.warning("composio: %s: %s", type(error).__name__, error)
-        await tell(interaction, words.for_error(error))
-
-
-async def tell(interaction: Interaction, text: str) -> None:
+async def tell(interaction: Interaction, text: str, view: discord.ui.View = discord.utils.MISSING) -> None:
     """An ephemeral line, as the answer or after it."""
-    if interaction.response.is_done():
-        await interaction.followup.send(text, ephemeral=True, allowed_mentions=NO_MENTIONS)
-    else:
-        await interaction.response.send_message(text, ephemeral=True, allowed_mentions=NO_MENTIONS)
+    answered = interaction.response.is_done()
+    send = interaction.followup.send if answered else interaction.response.send_message
+    await send(text, view=view, ephemeral=True, allowed_mentions=NO_MENTIONS)
 
 
-def require(interaction: Interaction, right: Right) -> None:
-    """Raise `MissingRightError` unless Discord says that the person has the permission here."""
+def may(interaction: Interaction, right: Right) -> bool:
+    """Whether Discord says that the person has the permission here."""
     permissions = interaction.permissions
     match right:
         case Right.ADMINISTRATOR:
-            allowed = permissions.administrator
+            return permissions.administrator
         case Right.MANAGE_SERVER:
-            allowed = permissions.manage_guild or permissions.administrator
-    if not allowed:
+            return permissions.manage_guild or permissions.administrator
+
+
+def require(interaction: Interaction, right: Right) -> None:
+    """Raise `MissingRightError` unless the person may."""
+    if not may(interaction, right):
         raise MissingRightError(right)
 
 
@@ -86,10 +83,34 @@ class Flows:
         self._catalog = catalog
         self._tenancy = tenancy
         self._dashboard_url = dashboard_url
+        self._questions: weakref.WeakSet[views.ConfirmView] = weakref.WeakSet()
+        self._unanswered: set[asyncio.Future[None]] = set()
         self._cooldowns = commands.CooldownMapping[Interaction](
             Cooldown(1, SYNC_COOLDOWN_SECONDS),
             lambda interaction: (interaction.guild_id, interaction.user.id),
         )
+
+    @asynccontextmanager
+    async def answering(self, interaction: Interaction) -> AsyncIterator[None]:
+        """Tell the person, and only them, when one of our errors ends what they asked for. Others pass."""
+        ended = asyncio.get_running_loop().create_future()
+        self._unanswered.add(ended)
+        try:
+            yield
+        except IntegrationError as error:
+            if isinstance(error, ComposioError):
+                log.warning("composio: %s: %s", type(error).__name__, error)
+            await tell(interaction, words.for_error(error))
+        finally:
+            self._unanswered.discard(ended)
+            ended.set_result(None)
+
+    async def close(self) -> None:
+        """Take back the questions that are open, and let what is being answered end, for at most ten seconds."""
+        for question in self._questions:
+            question.stop()
+        if self._unanswered:
+            await asyncio.wait(self._unanswered, timeout=CLOSE_SECONDS)
 
     def _user_id(self, interaction: Interaction) -> str:
         return self._tenancy.composio_user_id(interaction.guild_id)
@@ -184,23 +205,14 @@ class Flows:
         try:
             switch = await self._service.toggle(user_id, provider, enabled, actor(interaction))
         except NotConnectedError as error:
-            await self._tell_how_to_connect(interaction, provider, error)
+            view = views.howto_button_view(provider, self._dashboard_url)
+            await tell(interaction, words.for_error(error), view)
             return
         mirror = await self._service.look(user_id)
         notice = words.switched(provider, mirror.get(provider.id), changed=switch.changed)
         await interaction.edit_original_response(
             embed=embeds.card(provider, mirror, notice=notice),
             view=views.card_view(provider, mirror.get(provider.id), self._dashboard_url),
-            allowed_mentions=NO_MENTIONS,
-        )
-
-    async def _tell_how_to_connect(
-        self, interaction: Interaction, provider: Provider, error: NotConnectedError
-    ) -> None:
-        await interaction.followup.send(
-            words.for_error(error),
-            view=views.howto_button_view(provider, self._dashboard_url),
-            ephemeral=True,
             allowed_mentions=NO_MENTIONS,
         )
 
@@ -237,13 +249,13 @@ class Flows:
             return
 
         async def confirmed(press: Interaction) -> None:
-            async with answering(press):
+            async with self.answering(press):
                 await self._revoke(press, provider, accounts)
 
+        question = views.ConfirmView(interaction, words.confirm_button(accounts), confirmed)
+        self._questions.add(question)
         await interaction.edit_original_response(
-            embed=embeds.confirmation(provider, accounts, user_id),
-            view=views.ConfirmView(interaction, words.confirm_button(accounts), confirmed),
-            allowed_mentions=NO_MENTIONS,
+            embed=embeds.confirmation(provider, accounts, user_id), view=question, allowed_mentions=NO_MENTIONS
         )
 
     async def _nothing_to_revoke(self, interaction: Interaction, user_id: str, provider: Provider) -> None:
@@ -265,6 +277,35 @@ class Flows:
             view=views.link_view(self._dashboard_url),
             allowed_mentions=NO_MENTIONS,
         )
+
+    async def require_integration(self, interaction: Interaction, name: str) -> bool:
+        """Whether a host's command may use a provider here; the person is told when it may not."""
+        user_id = self._user_id(interaction)
+        provider = self._catalog.find(name)
+        row = self._service.known(user_id, provider)
+        if row.condition is Condition.CONNECTED:
+            return True
+        if row.condition is not Condition.DISABLED:
+            view = views.howto_button_view(provider, self._dashboard_url)
+        elif may(interaction, Right.MANAGE_SERVER):
+            view = views.enable_view(provider)
+        else:
+            view = discord.utils.MISSING
+        await tell(interaction, words.guarded(provider, row), view)
+        return False
+
+    def enabled_toolkits(self, guild_id: int) -> list[str]:
+        """Composio's slugs of what is connected and switched on for a server."""
+        try:
+            user_id = self._tenancy.composio_user_id(guild_id)
+        except NotAllowedHereError:
+            return []
+        rows = [self._service.known(user_id, provider) for provider in self._catalog.providers]
+        return [row.toolkit for row in rows if row.toolkit and row.condition is Condition.CONNECTED]
+
+    def composio_user_id(self, guild_id: int) -> str:
+        """The Composio user of a server. Raises `NotAllowedHereError` where there is none."""
+        return self._tenancy.composio_user_id(guild_id)
 
     async def history(self, interaction: Interaction, name: str | None, number: int = 1) -> None:
         """A page of what happened, for the person alone; a button turns the page in place."""

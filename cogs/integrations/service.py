@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -32,6 +32,7 @@ from .errors import (
     StorageUnavailableError,
     Trouble,
 )
+from .known import Known
 from .plan import Change, Plan, derive, make_plan
 from .results import NOBODY, Actor, RevokeReceipt, Switch, SyncReport
 from .revoke import GONE, AccountReceipt, revoke_accounts
@@ -62,11 +63,14 @@ class IntegrationService:
         store: Store,
         catalog: Catalog,
         clock: Callable[[], datetime],
+        notify: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self._gateway = gateway
         self._store = store
         self._catalog = catalog
         self._clock = clock
+        self._notify = notify
+        self._known = Known()
         self._syncs: dict[str, asyncio.Task[SyncReport]] = {}
         self._running: set[asyncio.Task[Any]] = set()
         self._statuses_logged: set[str] = set()
@@ -84,7 +88,24 @@ class IntegrationService:
         """What is stored; Composio is not asked."""
         with _stored():
             async with asyncio.timeout(READ_SECONDS):
-                return await self._store.read(composio_user_id)
+                mirror = await self._store.read(composio_user_id)
+        self._known.learn(mirror.rows.values())
+        return mirror
+
+    def known(self, composio_user_id: str, provider: Provider) -> Integration:
+        """What is known of a provider without asking anybody."""
+        return self._known.get(composio_user_id, provider.id)
+
+    async def refresh(self) -> None:
+        """Learn what other processes have stored."""
+        with _stored():
+            self._known.learn(await self._store.read_all())
+
+    def _changed(self, rows: Iterable[Integration], happened: Iterable[Event]) -> None:
+        self._known.learn(rows)
+        for event in happened:
+            if event.before is not event.after:
+                self._notify(event)
 
     async def sync(self, composio_user_id: str, by: Actor = NOBODY) -> SyncReport:
         """Read all accounts, compare, and store the differences in one transaction.
@@ -128,6 +149,8 @@ class IntegrationService:
                 written = await self._store.record_sync(seen, rows, at, happened)
             except OutdatedError:
                 return None
+        rows = [replace(row, revision=row.revision + 1) for row in rows if row.provider in written]
+        self._changed([*seen.rows.values(), *rows], [event for event in happened if event.provider in written])
         left_alone = tuple(c.after.provider for c in plan.changes if c.after.provider not in written)
         return SyncReport(plan.without(left_alone), at, left_alone)
 
@@ -152,6 +175,7 @@ class IntegrationService:
 
         with _stored():
             row, changed = await self._store.set_enabled(composio_user_id, provider.id, enabled, happened)
+        self._changed([row], [happened(row)] if changed else [])
         if row.state is not State.CONNECTED:
             raise NotConnectedError(provider.label, row.state)
         return Switch(row, changed)
@@ -209,8 +233,11 @@ class IntegrationService:
                 log.warning("could not look at %s after revoking: %s", provider.id, error)
             row = derive(before, accounts)
             with _stored():
-                if await self._store.write([row], happened(Change(before, row))):
-                    return replace(row, revision=row.revision + 1), accounts
+                events = happened(Change(before, row))
+                if await self._store.write([row], events):
+                    row = replace(row, revision=row.revision + 1)
+                    self._changed([row], events)
+                    return row, accounts
         return None, accounts
 
     async def history(

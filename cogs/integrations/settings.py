@@ -62,6 +62,7 @@ class IntegrationsSettings(EnvironmentSettings):
         default=SecretStr("sqlite+aiosqlite:///integrations.db"), validation_alias="INTEGRATIONS_DATABASE_URL"
     )
     dashboard_url: str = Field(default=DASHBOARD_URL, validation_alias="INTEGRATIONS_DASHBOARD_URL")
+    history_days: int = Field(default=90, ge=1, le=36_500, validation_alias="INTEGRATIONS_HISTORY_DAYS")
     catalog: Path | None = Field(default=None, validation_alias="INTEGRATIONS_CATALOG")
 
     @property

@@ -158,6 +158,13 @@ def howto_button_view(provider: Provider, dashboard_url: str) -> discord.ui.View
     return _view(howto, link(dashboard_url))
 
 
+def enable_view(provider: Provider) -> discord.ui.View:
+    """The button that switches a provider on."""
+    return _view(
+        ActionButton("toggle", f"{provider.id}:on", label=words.BUTTON_ENABLE, style=discord.ButtonStyle.success)
+    )
+
+
 def howto_view(provider: Provider, dashboard_url: str) -> discord.ui.View:
     """The link, and the way back."""
     done = ActionButton("connected", provider.id, label=words.BUTTON_CONNECTED, style=discord.ButtonStyle.success)
@@ -221,6 +228,7 @@ __all__: Sequence[str] = (
     "Interaction",
     "ManageSelect",
     "card_view",
+    "enable_view",
     "history_view",
     "howto_button_view",
     "howto_view",

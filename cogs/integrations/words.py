@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from discord.utils import escape_markdown, escape_mentions, format_dt
+from discord.utils import escape_mentions, format_dt
 
 from storage.integrations import Action, Condition, Event, EventOutcome, Integration, Mirror, State
 
@@ -75,19 +75,35 @@ LEFT_ALONE = "Left as it is; sync again to see it: "
 REQUIRED = "Required"
 OPTIONAL = "Optional"
 
-_UNSAFE_MARKDOWN = re.compile(r"([\[\]()#<>\-])")
-# What reads as a sentence; anything else may be an address, a token or a body.
-_PROSE = re.compile(r"(?:[\w'’.,;:!?/-]{1,24}(?: |$)){1,25}")
+# discord.py's escape_markdown leaves links alone, and escapes some characters for which ours would come twice.
+_MARKUP = re.compile(r"([\\*_~|`\[\]()<>#:-])")
+# A word of a sentence: without digits, dots or capitals inside unless it is short (OAuth2, GitHub), or a number
+# like 401. Anything else may be part of an address, a token or a body.
+_WORD = re.compile(r"(?:[^\W\d_]{1,8}\d?|[^\W\d_][^\W\d_A-Z]{0,14}(?:['’-][^\W\d_A-Z]+)?|\d{1,4})[.,;:!?]?")
+_WORD_LENGTH = 18
+_SENTENCE_WORDS = 25
 
 
 def clean(text: str) -> str:
-    """Text from outside, made to stand for itself: no markup, no mention, no link."""
-    return _UNSAFE_MARKDOWN.sub(r"\\\1", escape_mentions(escape_markdown(text)))
+    """Text from outside, made to stand for itself: no markup, no mention, no link. At most twice as long."""
+    return _MARKUP.sub(r"\\\1", escape_mentions(text))
+
+
+def code(text: str) -> str:
+    """Text from outside as inline code, where a backslash would be shown."""
+    return f"`{text.replace('`', '')}`"
+
+
+def size(text: str) -> int:
+    """The length as Discord's clients count it, in UTF-16: a character beyond the first 65,536 counts twice."""
+    return len(text.encode("utf-16-le")) // 2
 
 
 def shorten(text: str, limit: int) -> str:
-    """At most *limit* characters, with a sign that some are missing."""
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+    """At most *limit* in `size`, with a sign that some is missing."""
+    if size(text) <= limit:
+        return text
+    return text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", "ignore").rstrip() + "…"
 
 
 def ago(time: datetime) -> str:
@@ -156,7 +172,22 @@ def head(providers: Sequence[Provider], mirror: Mirror) -> str:
     first = f"🟢 **{connected} of {len(rows)}** connected"
     if attention:
         first += f" · 🟠 **{attention}** need{'s' if attention == 1 else ''} attention"
-    return first + "\n" + (f"Last synced {ago(mirror.synced_at)}" if mirror.synced_at else NEVER_SYNCED)
+    last = f"Last synced {ago(mirror.synced_at)}" if mirror.synced_at else NEVER_SYNCED
+    return "\n".join(part for part in (missing(providers, mirror), first, last) if part)
+
+
+def missing(providers: Sequence[Provider], mirror: Mirror) -> str:
+    """Which required providers are not connected; nothing when all are."""
+    labels = [
+        clean(provider.label)
+        for provider in providers
+        if provider.required and mirror.get(provider.id).state is not State.CONNECTED
+    ]
+    if not labels:
+        return ""
+    are = "is" if len(labels) == 1 else "are"
+    names = shorten(", ".join(labels), 300)
+    return f"⚠️ **{count(len(labels), 'required integration')} {are} missing:** {names}"
 
 
 def page_of(page: int, pages: int, providers: int) -> str:
@@ -183,7 +214,14 @@ def _why(status_: str | None, reason_: str | None, label: str) -> str:
         plain = _STATUSES[status_].format(label=label)
     else:
         plain = f"Composio reports “{clean(status_ or 'unknown')}”"
-    return f"{plain}: {clean(said)}" if _PROSE.fullmatch(said) else plain
+    return f"{plain}: {clean(said)}" if _is_sentence(said) else plain
+
+
+def _is_sentence(text: str) -> bool:
+    parts = text.split(" ")
+    return len(parts) <= _SENTENCE_WORDS and all(
+        len(part) <= _WORD_LENGTH and _WORD.fullmatch(part) for part in parts
+    )
 
 
 _REASONS = {
@@ -200,10 +238,7 @@ _STATUSES = {
 }
 
 
-def skipped(toolkits: Sequence[str]) -> str:
-    """The toolkits that no provider of the catalogue has."""
-    names = ", ".join(f"`{clean(slug)}`" for slug in toolkits)
-    return f"{names}: connected at Composio, but not an app this bot knows"
+SKIPPED = ": connected at Composio, but not an app this bot knows"
 
 
 def howto_title(provider: Provider) -> str:
@@ -232,7 +267,7 @@ def verdict(provider: Provider, row: Integration) -> str:
         case State.CONNECTED:
             return f"🟢 {label} is connected" + ("." if row.enabled else ", but switched off here.")
         case State.NEEDS_RECONNECT:
-            return f"🟠 {label} still needs reconnecting: {reason(row, label)}."
+            return f"🟠 {label} still needs reconnecting: {reason(row, provider.label)}."
         case State.NOT_CONNECTED:
             return f"🔴 Composio shows no finished {label} connection for this user ID yet."
 
@@ -344,6 +379,26 @@ def known_at(mirror: Mirror) -> str:
 def history_title(provider: Provider | None) -> str:
     """The headline of the history."""
     return f"History of {clean(provider.label)}" if provider else "History"
+
+
+NOT_LOADED = "The integrations of this bot are not available right now."
+
+
+def guarded(provider: Provider, row: Integration) -> str:
+    """Why a command that needs an app does not run, and who can change that."""
+    label = clean(provider.label)
+    match row.condition:
+        case Condition.NOT_CONNECTED:
+            return f"🔴 This needs {label}, which is not connected."
+        case Condition.NEEDS_RECONNECT:
+            return f"🟠 This needs {label}, which needs reconnecting: {reason(row, provider.label)}."
+        case Condition.DISABLED:
+            return (
+                f"🟡 This needs {label}, which is switched off here. "
+                "People with the permission **Manage Server** can switch it on."
+            )
+        case Condition.CONNECTED:
+            return f"🟢 {label} is connected."
 
 
 NO_HISTORY = "Nothing has happened yet."

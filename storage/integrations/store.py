@@ -117,6 +117,11 @@ class Store:
         rows = {row.provider: _integration(row) for row in found if row.provider is not None}
         return Mirror(composio_user_id, found[0].synced_at, found[0].sync_revision or 0, rows)
 
+    async def read_all(self) -> list[Integration]:
+        """Every row of every Composio user."""
+        async with self._transaction() as connection:
+            return [_integration(row) for row in await connection.execute(sa.select(integrations))]
+
     async def record_sync(
         self, seen: Mirror, changes: Sequence[Integration], at: datetime, happened: Sequence[Event] = ()
     ) -> frozenset[str]:

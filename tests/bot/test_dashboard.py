@@ -75,6 +75,12 @@ async def test_forms_that_are_not_on_the_page_are_refused(standin: StandIn, http
     assert (await press(http, f"{account.id}/explode")).status_code == 404
 
 
+async def test_a_long_name_may_be_broken_between_its_words(standin: StandIn, http: httpx.AsyncClient) -> None:
+    standin.connect("gmail", alias="first.last@example.org")
+
+    assert "first.<wbr>last@<wbr>example.<wbr>org" in (await http.get("/accounts")).text
+
+
 async def test_text_from_outside_is_escaped(standin: StandIn, http: httpx.AsyncClient) -> None:
     evil = "\"'><script>alert(1)</script>"
     standin.user_id = evil

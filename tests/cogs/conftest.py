@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import certifi
 import httpx
 import pytest
 
@@ -29,6 +31,17 @@ def calls(standin: StandIn) -> list[str]:
     """What was asked, such as ``POST ca_1/revoke``; a list has no path."""
     prefix = f"{API}/connected_accounts"
     return [f"{sent.method} {sent.path.removeprefix(prefix).lstrip('/')}".strip() for sent in standin.requests]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Each client loads all of certifi's authorities, for 30 ms; on loopback one is more than enough."""
+    end = "-----END CERTIFICATE-----\n"
+    one = tmp_path_factory.mktemp("tls") / "one.pem"
+    one.write_text(Path(certifi.where()).read_text("utf-8").partition(end)[0] + end, "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(certifi, "where", lambda: str(one))
+        yield
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.faults import Before, Hang, Refuse
+from bot.sandbox.faults import Before, Hang, Meanwhile, Refuse
 from bot.sandbox.standin import StandIn
 from cogs.integrations import catalog, service
 from cogs.integrations.composio import ComposioGateway
@@ -109,14 +109,9 @@ async def test_a_row_that_is_changed_meanwhile_is_left_alone_and_named(
     await use_cases.sync(USER_ID)
     composio.remove(account.id)
     before = (await store.read(USER_ID)).get("gmail")
-    # Asked for a page, Composio takes its time, and meanwhile another process writes the row.
-    started = asyncio.Event()
-    composio.fail(Before(lambda _: started.set()))
-    running = asyncio.create_task(use_cases.sync(USER_ID))
-    await started.wait()
-    await store.set_enabled(USER_ID, "gmail", enabled=False)
+    composio.fail(Meanwhile(lambda: store.set_enabled(USER_ID, "gmail", enabled=False)))
 
-    report = await running
+    report = await use_cases.sync(USER_ID)
 
     assert report.left_alone == ("gmail",)
     assert report.plan.removed == ()
@@ -128,15 +123,11 @@ async def test_a_sync_that_another_process_overtook_reads_again(
     use_cases: IntegrationService, composio: StandIn, store: Store
 ) -> None:
     composio.connect("gmail")
-    started = asyncio.Event()
-    composio.fail(Before(lambda _: started.set()))
-    running = asyncio.create_task(use_cases.sync(USER_ID))
-    await started.wait()
-    seen = await store.read(USER_ID)
     other = Integration(USER_ID, "notion", State.CONNECTED, account_id="ca_other", account_name="other")
-    await store.record_sync(seen, [other], datetime.now(UTC))
+    overtaken = await store.read(USER_ID)
+    composio.fail(Meanwhile(lambda: store.record_sync(overtaken, [other], datetime.now(UTC))))
 
-    report = await running
+    report = await use_cases.sync(USER_ID)
 
     assert report.plan.added == ("gmail",)
     assert report.plan.removed == ("notion",)

@@ -21,6 +21,7 @@ NAMES = (
     "INTEGRATIONS_GUILD_IDS",
     "INTEGRATIONS_DATABASE_URL",
     "INTEGRATIONS_DASHBOARD_URL",
+    "INTEGRATIONS_HISTORY_DAYS",
     "INTEGRATIONS_CATALOG",
     "DISCORD_TOKEN",
 )
@@ -62,6 +63,7 @@ def test_the_api_key_is_all_that_must_be_set(monkeypatch: pytest.MonkeyPatch) ->
     assert settings.guild_ids == frozenset()
     assert settings.database_url.get_secret_value() == "sqlite+aiosqlite:///integrations.db"
     assert settings.dashboard_url == "https://app.composio.dev/accounts"
+    assert settings.history_days == 90
     assert settings.catalog is None
 
 
@@ -75,6 +77,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
             "INTEGRATIONS_GUILD_IDS": "7",
             "INTEGRATIONS_DATABASE_URL": "sqlite+aiosqlite:///other.db",
             "INTEGRATIONS_DASHBOARD_URL": "https://dashboard.example/accounts",
+            "INTEGRATIONS_HISTORY_DAYS": "7",
             "INTEGRATIONS_CATALOG": "apps.toml",
         },
     )
@@ -87,6 +90,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
     assert settings.guild_ids == {7}
     assert settings.database_url.get_secret_value() == "sqlite+aiosqlite:///other.db"
     assert settings.dashboard_url == "https://dashboard.example/accounts"
+    assert settings.history_days == 7
     assert settings.catalog == Path("apps.toml")
 
 
@@ -123,7 +127,8 @@ def test_given_settings_win_over_the_environment_and_the_file(
 def test_given_settings_need_no_environment() -> None:
     settings = IntegrationsSettings.read(COMPOSIO_API_KEY="ak_given", INTEGRATIONS_GUILD_IDS="1,2")
 
-    assert (settings.api_key.get_secret_value(), settings.guild_ids) == ("ak_given", {1, 2})
+    assert settings.api_key.get_secret_value() == "ak_given"
+    assert settings.guild_ids == {1, 2}
 
 
 def test_the_variables_of_a_host_bot_are_not_taken_for_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,6 +241,9 @@ WRONG = {
     "a negative server": ("INTEGRATIONS_GUILD_IDS", "-1", "'-1' is not a server id"),
     "a server in other digits": ("INTEGRATIONS_GUILD_IDS", "٣", "'٣' is not a server id"),
     "a server id that is too long": ("INTEGRATIONS_GUILD_IDS", "9" * 21, "is not a server id"),
+    "a history of no days": ("INTEGRATIONS_HISTORY_DAYS", "0", "greater than or equal to 1"),
+    "a history of many days": ("INTEGRATIONS_HISTORY_DAYS", "36501", "less than or equal to 36500"),
+    "a history in words": ("INTEGRATIONS_HISTORY_DAYS", "ninety", "valid integer"),
     "a dashboard that is a script": ("INTEGRATIONS_DASHBOARD_URL", "javascript:alert(1)", "begins with https://"),
     "a dashboard with a space": ("INTEGRATIONS_DASHBOARD_URL", "https://x.example/a b", "without spaces"),
     "a dashboard too long for a button": (
@@ -270,10 +278,10 @@ def test_a_wrong_given_setting_is_named_by_its_variable() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("COMPOSIO_API_KEY", "ak_secret secret"),
-        ("COMPOSIO_API_KEY", "ak_secret\nsecret"),
-        ("COMPOSIO_BASE_URL", "https://peter:secret@composio.example"),
-        ("COMPOSIO_BASE_URL", "http://composio.example/secret"),
+        ("COMPOSIO_API_KEY", "hunter2 hunter2"),
+        ("COMPOSIO_API_KEY", "hunter2\nhunter2"),
+        ("COMPOSIO_BASE_URL", "https://peter:hunter2@composio.example"),
+        ("COMPOSIO_BASE_URL", "http://composio.example/hunter2"),
     ],
 )
 def test_no_secret_shows_in_the_message_or_the_traceback(
@@ -284,8 +292,7 @@ def test_no_secret_shows_in_the_message_or_the_traceback(
     with pytest.raises(SettingsError) as caught:
         IntegrationsSettings.read()
 
-    shown = "".join(traceback.format_exception(caught.value))
-    assert "secret" not in shown.replace("get_secret_value", "")
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize("settings", [IntegrationsSettings, BotSettings])
@@ -293,17 +300,15 @@ def test_a_traceback_shows_no_other_error_behind_it(settings: type[EnvironmentSe
     with pytest.raises(SettingsError) as caught:
         settings.read()
 
-    shown = "".join(traceback.format_exception(caught.value))
-    assert "ValidationError" not in shown.replace("except ValidationError", "")
-    assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
+    assert "ValidationError" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_settings_can_be_printed_without_showing_a_secret() -> None:
     settings = IntegrationsSettings.read(
-        COMPOSIO_API_KEY="ak_secret", INTEGRATIONS_DATABASE_URL="postgresql+asyncpg://bot:secret@host/bot"
+        COMPOSIO_API_KEY="hunter2", INTEGRATIONS_DATABASE_URL="postgresql+asyncpg://bot:hunter2@host/bot"
     )
 
-    assert "secret" not in f"{settings} {settings!r}".replace("SecretStr", "").lower()
+    assert "hunter2" not in f"{settings} {settings!r}"
 
 
 # What is right

@@ -1,0 +1,99 @@
+"""For a host's own commands: may I use this app here, now?"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine
+from types import FunctionType
+from typing import Any, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
+
+import discord
+from discord.ext import commands
+
+from . import words
+from .views import COG
+
+AnyBot: TypeAlias = commands.Bot | commands.AutoShardedBot
+_Command = TypeVar("_Command", bound=Callable[..., Coroutine[Any, Any, Any]])
+
+
+@runtime_checkable
+class Integrations(Protocol):
+    """What the loaded plugin answers; `of` gives it.
+
+    All answers come from memory. They are never older than the last sync, toggle or revoke of this process, and
+    at most 30 seconds older than one of another process on the same database, as long as it can be read.
+    """
+
+    async def require(self, interaction: discord.Interaction[Any], provider: str) -> bool:
+        """True when *provider* (an id or label) is connected and switched on for the interaction's server.
+
+        Otherwise the person has been answered, once, with what is missing and the button that mends it; the
+        command should just return. The answer is ephemeral, except after a ``defer()`` that was not: Discord
+        shows the first answer to whom the deferral was shown.
+        """
+
+    def enabled_toolkits(self, guild_id: int) -> list[str]:
+        """Composio's slugs of what is connected and switched on for a server, in catalogue order.
+
+        Empty for a server that may not use the integrations.
+        """
+
+    def composio_user_id(self, guild_id: int) -> str:
+        """The Composio user of a server. Raises `LookupError` where there is none."""
+
+
+def of(bot: AnyBot) -> Integrations:
+    """The plugin that *bot* has loaded. Raises `LookupError` when it has not.
+
+    Ask each time: a reload puts another in its place.
+    """
+    cog = bot.get_cog(COG)
+    if isinstance(cog, Integrations):  # not its class: a reload makes a new one
+        return cog
+    raise LookupError("cogs.integrations is not loaded")
+
+
+async def require(interaction: discord.Interaction[Any], provider: str) -> bool:
+    """`Integrations.require` of the bot that received the interaction; when it is not loaded, the same refusal."""
+    try:
+        integrations = of(interaction.client)
+    except LookupError:
+        send = interaction.followup.send if interaction.response.is_done() else interaction.response.send_message
+        await send(words.NOT_LOADED, ephemeral=True)
+        return False
+    return await integrations.require(interaction, provider)
+
+
+def requires_integration(provider: str) -> Callable[[_Command], _Command]:
+    """Let a slash command run only where *provider* (an id or label) is connected and switched on.
+
+    Put it below ``@app_commands.command()``; raises `TypeError` above it. Who may not use the app here gets one
+    ephemeral answer and the command does not run; no error reaches the host's handler.
+    """
+
+    def decorate(callback: _Command) -> _Command:
+        if not inspect.iscoroutinefunction(callback):
+            raise TypeError("put @requires_integration(…) below @app_commands.command()")
+
+        async def guarded(*args: Any, **kwargs: Any) -> Any:
+            return await run(args, kwargs)
+
+        async def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if await require(_interaction(args), provider):
+                return await callback(*args, **kwargs)
+            return None
+
+        # discord.py looks the names of annotations up in the globals of the function that it is given.
+        moved = FunctionType(guarded.__code__, callback.__globals__, closure=guarded.__closure__)
+        return cast("_Command", functools.update_wrapper(moved, callback))
+
+    return decorate
+
+
+def _interaction(args: tuple[Any, ...]) -> discord.Interaction[Any]:
+    for value in args:
+        if isinstance(value, discord.Interaction):
+            return value
+    raise TypeError("@requires_integration(…) is for slash commands: there is no interaction")

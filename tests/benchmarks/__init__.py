@@ -1,0 +1,4 @@
+"""What our code costs beside the least that the work can cost, and beside the plain way: run as a module.
+
+``python -m tests.benchmarks``; pytest collects nothing here.
+"""
