@@ -70,11 +70,11 @@ class IntegrationsCog(commands.GroupCog, name=COG, group_name="integrations", gr
             return await self._flows.require_integration(interaction, provider)
         return False
 
-    def enabled_toolkits(self, guild_id: int) -> list[str]:
+    def enabled_toolkits(self, guild_id: int | None) -> list[str]:
         """See `guard.Integrations.enabled_toolkits`."""
         return self._flows.enabled_toolkits(guild_id)
 
-    def composio_user_id(self, guild_id: int) -> str:
+    def composio_user_id(self, guild_id: int | None) -> str:
         """See `guard.Integrations.composio_user_id`."""
         return self._flows.composio_user_id(guild_id)
 

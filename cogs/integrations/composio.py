@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum, auto
-from typing import Annotated, Any, Literal, NamedTuple, NotRequired
+from typing import Any, Literal, NamedTuple, NotRequired
 
 import aiohttp
 import composio_client as sdk
 import httpx
 from composio_client._response import AsyncAPIResponse
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from storage.integrations.tables import ID_LENGTH, NAME_LENGTH, REASON_LENGTH
+from storage.integrations.tables import ID_LENGTH, NAME_LENGTH, REASON_LENGTH, STATUS_LENGTH
 
 from .errors import ComposioBusyError, ComposioRefusedError, ComposioUnavailableError, Trouble
 
@@ -58,39 +58,32 @@ class Revocation(Enum):
 
 def _line(text: str, limit: int) -> str:
     # Control characters would break a line of an embed or a log, and PostgreSQL refuses NUL.
-    return "".join(c if c.isprintable() else " " for c in text).strip()[:limit]
-
-
-def _one_line(limit: int) -> AfterValidator:
-    return AfterValidator(lambda text: _line(text, limit))
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return text.strip()[:limit]
 
 
 def _aware(value: datetime) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-_Id = Annotated[str, _one_line(ID_LENGTH)]
-_Name = Annotated[str, _one_line(NAME_LENGTH)]
-_Reason = Annotated[str, _one_line(REASON_LENGTH)]
-_Time = Annotated[datetime, AfterValidator(_aware)]
-
-
 class _Toolkit(TypedDict):
-    slug: Annotated[_Id, AfterValidator(str.lower)]
+    slug: str
 
 
 class _Item(TypedDict):
     """What we read of an account; everything else, tokens included, is skipped by the parser."""
 
-    id: _Id
+    # Plain types only: `_account` cleans, because a validator written in Python costs more than all the parsing.
+    id: str
     toolkit: _Toolkit
-    status: Annotated[str, _one_line(64)]
-    created_at: _Time
-    updated_at: _Time
-    status_reason: NotRequired[_Reason | None]
+    status: str
+    created_at: datetime
+    updated_at: datetime
+    status_reason: NotRequired[str | None]
     is_disabled: NotRequired[bool]
-    alias: NotRequired[_Name | None]
-    word_id: NotRequired[_Name | None]
+    alias: NotRequired[str | None]
+    word_id: NotRequired[str | None]
     user_id: NotRequired[str | None]
 
 
@@ -182,8 +175,9 @@ class ComposioGateway:
         for _ in range(MAX_PAGES):
             page = await self._page(composio_user_id, toolkits, cursor)
             totals.add(page.get("total_items"))
-            fresh = {item["id"]: _account(item) for item in page["items"] if _belongs(item, composio_user_id)}
-            clean = clean and fresh.keys().isdisjoint(found)
+            ours = [_account(item) for item in page["items"] if _belongs(item, composio_user_id)]
+            fresh = {account.id: account for account in ours}
+            clean = clean and found.keys().isdisjoint(fresh)
             found |= fresh
             cursor = page.get("next_cursor")
             if not cursor:
@@ -244,16 +238,22 @@ def _belongs(item: _Item, composio_user_id: str) -> bool:
 
 
 def _account(item: _Item) -> Account:
+    id_ = _line(item["id"], ID_LENGTH)
+    reason = item.get("status_reason")
     return Account(
-        item["id"],
-        item["toolkit"]["slug"],
-        item["status"],
-        item["created_at"],
-        item["updated_at"],
-        item.get("status_reason"),
+        id_,
+        _line(item["toolkit"]["slug"], ID_LENGTH).lower(),
+        _line(item["status"], STATUS_LENGTH),
+        _aware(item["created_at"]),
+        _aware(item["updated_at"]),
+        reason and _line(reason, REASON_LENGTH),
         item.get("is_disabled", False),
-        item.get("alias") or item.get("word_id") or f"…{item['id'][-6:]}",
+        _name(item.get("alias")) or _name(item.get("word_id")) or f"…{id_[-6:]}",
     )
+
+
+def _name(text: str | None) -> str | None:
+    return text and _line(text, NAME_LENGTH)
 
 
 async def _content(answer: AsyncAPIResponse[Any]) -> bytes:

@@ -294,7 +294,7 @@ class Flows:
         await tell(interaction, words.guarded(provider, row), view)
         return False
 
-    def enabled_toolkits(self, guild_id: int) -> list[str]:
+    def enabled_toolkits(self, guild_id: int | None) -> list[str]:
         """Composio's slugs of what is connected and switched on for a server."""
         try:
             user_id = self._tenancy.composio_user_id(guild_id)
@@ -303,7 +303,7 @@ class Flows:
         rows = [self._service.known(user_id, provider) for provider in self._catalog.providers]
         return [row.toolkit for row in rows if row.toolkit and row.condition is Condition.CONNECTED]
 
-    def composio_user_id(self, guild_id: int) -> str:
+    def composio_user_id(self, guild_id: int | None) -> str:
         """The Composio user of a server. Raises `NotAllowedHereError` where there is none."""
         return self._tenancy.composio_user_id(guild_id)
 

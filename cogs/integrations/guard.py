@@ -34,14 +34,14 @@ class Integrations(Protocol):
         shows the first answer to whom the deferral was shown.
         """
 
-    def enabled_toolkits(self, guild_id: int) -> list[str]:
+    def enabled_toolkits(self, guild_id: int | None) -> list[str]:
         """Composio's slugs of what is connected and switched on for a server, in catalogue order.
 
-        Empty for a server that may not use the integrations.
+        Empty for a server that may not use the integrations, and for none, as in a direct message.
         """
 
-    def composio_user_id(self, guild_id: int) -> str:
-        """The Composio user of a server. Raises `LookupError` where there is none."""
+    def composio_user_id(self, guild_id: int | None) -> str:
+        """The Composio user of a server. Raises `LookupError` where `enabled_toolkits` is always empty."""
 
 
 def of(bot: AnyBot) -> Integrations:

@@ -33,7 +33,6 @@ class Outcome(Enum):
     """Left alone because the one before it failed."""
 
 
-FAILURES = frozenset({Outcome.STILL_CONNECTED, Outcome.REVOKED_NOT_DELETED, Outcome.NOT_DELETED, Outcome.UNCLEAR})
 GONE = frozenset({Outcome.REVOKED, Outcome.NOT_REVOCABLE, Outcome.NOT_ACTIVE, Outcome.ALREADY_GONE})
 _DELETED = {
     Revocation.REVOKED: Outcome.REVOKED,
