@@ -54,7 +54,7 @@ def text_of(content: str, embeds: list[discord.Embed]) -> str:
     for embed in embeds:
         parts += [embed.title or "", embed.description or "", embed.footer.text or ""]
         parts += [f"{field.name}: {field.value}" for field in embed.fields]
-    return "\n".join(part for part in parts if part)
+    return "\n".join(part for part in parts if part).replace("\u00a0", " ")
 
 
 def labels(result: InteractionResult) -> list[str]:

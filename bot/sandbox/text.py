@@ -25,6 +25,7 @@ def _indented(text: str) -> str:
 
 
 def _plain(text: str, now: datetime) -> str:
+    text = text.replace("\u00a0", " ")
     return _MARKUP.sub("", _STAMP.sub(lambda match: _time(match, now), text))
 
 

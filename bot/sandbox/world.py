@@ -20,6 +20,7 @@ from bot.sandbox.standin import StandIn
 
 API_KEY = "ak_sandbox"
 USER_ID = "peterbot-user"
+NIGHT = timedelta(hours=9)
 GUILD_ID = 1_000_000_000_000_000_001
 
 
@@ -42,7 +43,7 @@ async def open_world() -> AsyncIterator[World]:
         # A longer settling would wait for the timers of idle connections.
         env = Env(Bot([GUILD_ID]), settle_timeout=4.0)
         # SimCord's clock begins in the past; people should see today's date.
-        env.backend.advance_clock((datetime.now(UTC) - env.now()).total_seconds())
+        env.backend.advance_clock((datetime.now(UTC) - NIGHT - env.now()).total_seconds())
         env.backend.bot_user.name = "Peterbot"
         guild = env.create_guild("Peterbot's Workshop", id=GUILD_ID)
         async with StandIn(api_key=API_KEY, user_id=USER_ID, clock=env.now) as composio:
@@ -101,9 +102,10 @@ async def set_the_scene(world: World) -> None:
     await world.admin.slash(world.back_room, "integrations sync")
     await world.admin.slash(world.back_room, "integrations toggle", provider="googlecalendar", enabled=False)
 
+    world.env.backend.advance_clock(NIGHT.total_seconds())
     composio.expire(notion.id)
     composio.remove(linear.id)
-    composio.connect("googledocs", age=timedelta(hours=9))
+    composio.connect("googledocs", age=timedelta(hours=7))
     composio.connect("github", alias="peterbot-ci", age=timedelta(days=2))
-    composio.connect("github", alias="peterbot-releases", age=timedelta(hours=8))
-    composio.connect("slack", age=timedelta(hours=7))
+    composio.connect("github", alias="peterbot-releases", age=timedelta(hours=5))
+    composio.connect("slack", age=timedelta(hours=3))

@@ -104,6 +104,9 @@ def _view(*items: discord.ui.Item[Any]) -> discord.ui.View:
     view = discord.ui.View(timeout=None)
     for item in items:
         view.add_item(item)
+    # Its items are found by their custom ids. Of a view that has not ended, discord.py would keep a task for a
+    # quarter of an hour with every ephemeral answer, and would register the items again after an unload.
+    view.stop()
     return view
 
 

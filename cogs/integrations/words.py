@@ -72,6 +72,8 @@ FIELD_LEFT_ALONE = "Changed here meanwhile"
 FIELD_STEPS = "Steps"
 FIELD_USER_ID = "User ID to type in Composio"
 LEFT_ALONE = "Left as it is; sync again to see it: "
+# A line that is too long for the screen breaks before the dot.
+DOT = " ·\u00a0"
 REQUIRED = "Required"
 OPTIONAL = "Optional"
 
@@ -155,8 +157,8 @@ def line(provider: Provider, row: Integration) -> str:
     if row.account_name:
         parts.append(account(row))
     if row.since:
-        parts.append(f"since {day(row.since)}")
-    return " · ".join(parts)
+        parts.append(f"since\u00a0{day(row.since)}")
+    return DOT.join(parts)
 
 
 def choice(provider: Provider, row: Integration) -> str:
