@@ -23,7 +23,7 @@ from storage.integrations import Event as IntegrationChange
 from . import catalog
 from .cog import IntegrationsCog
 from .composio import ComposioGateway
-from .errors import CatalogError, NotAllowedHereError, SettingsError
+from .errors import CatalogError, NotAllowedHereError, SettingsError, StorageUnavailableError
 from .flows import Flows
 from .guard import AnyBot, Integrations, of, require, requires_integration
 from .service import IntegrationService
@@ -89,9 +89,16 @@ async def _cog(
     flows = Flows(service=service, catalog=providers, tenancy=tenancy, dashboard_url=settings.dashboard_url)
     opened.push_async_callback(flows.close)
     opened.push_async_callback(service.close)  # closed first: what it ends or cancels, a flow still answers
-    await service.refresh()
+    await _first_look(service)
     history_age = timedelta(days=settings.history_days)
     return IntegrationsCog(bot, flows=flows, service=service, history_age=history_age, resources=opened)
+
+
+async def _first_look(service: IntegrationService) -> None:
+    try:
+        await service.refresh()
+    except StorageUnavailableError as error:
+        raise SettingsError(f"the database cannot be read; the log tells why, reference {error.reference}") from error
 
 
 def _catalog(settings: IntegrationsSettings) -> catalog.Catalog:

@@ -152,7 +152,7 @@ class ComposioGateway:
             _PAGE.validate_json(await _content(answer))
 
     async def accounts(self, composio_user_id: str, toolkits: Sequence[str] = ()) -> list[Account]:
-        """All accounts of one Composio user, of all or only some toolkits, newest first.
+        """All accounts of one Composio user, newest first; only those of *toolkits* where some are named.
 
         The pages of a world that changes while it is read can miss an account. Read newest first, every such
         change shows as a moved total or an account seen twice; then the walk is made again, until one is
@@ -160,20 +160,21 @@ class ComposioGateway:
         """
         previous: list[Account] | None = None
         for _ in range(MAX_WALKS):
-            accounts, clean = await self._walk(composio_user_id, toolkits)
+            accounts, clean = await self._walk(composio_user_id)
             if clean or accounts == previous:
-                return accounts
+                # Chosen here and not by Composio: a catalogue may name a slug that Composio does not know.
+                return [account for account in accounts if not toolkits or account.toolkit in toolkits]
             previous = accounts
         raise ComposioUnavailableError(Trouble.UNSTABLE, f"{MAX_WALKS} reads differed")
 
-    async def _walk(self, composio_user_id: str, toolkits: Sequence[str]) -> tuple[list[Account], bool]:
+    async def _walk(self, composio_user_id: str) -> tuple[list[Account], bool]:
         found: dict[str, Account] = {}
         cursors: set[str] = set()
         totals: set[float | None] = set()
         cursor: str | None = None
         clean = True
         for _ in range(MAX_PAGES):
-            page = await self._page(composio_user_id, toolkits, cursor)
+            page = await self._page(composio_user_id, cursor)
             totals.add(page.get("total_items"))
             ours = [_account(item) for item in page["items"] if _belongs(item, composio_user_id)]
             fresh = {account.id: account for account in ours}
@@ -187,11 +188,10 @@ class ComposioGateway:
             cursors.add(cursor)
         raise ComposioUnavailableError(Trouble.UNREADABLE, "the pages do not end")
 
-    async def _page(self, composio_user_id: str, toolkits: Sequence[str], cursor: str | None) -> _Page:
+    async def _page(self, composio_user_id: str, cursor: str | None) -> _Page:
         with _translated():
             answer = await self._reads.connected_accounts.with_raw_response.list(
                 user_ids=[composio_user_id],
-                toolkit_slugs=list(toolkits) or sdk.omit,
                 cursor=cursor or sdk.omit,
                 limit=PAGE_SIZE,
                 order_by="created_at",

@@ -92,7 +92,8 @@ async def test_only_some_toolkits_can_be_asked_for(standin: StandIn, gateway: Co
     found = await gateway.accounts(USER, ["gmail", "googledrive"])
 
     assert {account.id for account in found} == {"ca_gmail", "ca_googledrive"}
-    assert standin.requests[0].query["toolkit_slugs"] == "gmail,googledrive"
+    # Composio is not asked to choose: it may refuse a slug of the catalogue that it does not know.
+    assert "toolkit_slugs" not in standin.requests[0].query
 
 
 # What is known of an account
