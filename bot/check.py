@@ -48,8 +48,10 @@ async def _part(name: str, work: Callable[[], Awaitable[str]]) -> bool:
         return _say(name, await work())
     except IntegrationError as error:
         return _say(name, f"{words.for_error(error)} ({error})", good=False)
-    except (SettingsError, StorageError) as error:
+    except SettingsError as error:
         return _say(name, str(error), good=False)
+    except StorageError as error:
+        return _say(name, f"INTEGRATIONS_DATABASE_URL: {error}", good=False)
     except discord.LoginFailure:
         return _say(name, "DISCORD_TOKEN is wrong: Discord refused it", good=False)
     except (aiohttp.ClientError, discord.HTTPException, OSError) as error:
@@ -60,7 +62,8 @@ async def _database(settings: IntegrationsSettings) -> str:
     engine = open_engine(settings.database_url.get_secret_value())
     try:
         await prepare(engine)
-        return f"{engine.url.render_as_string(hide_password=True)} is up to date"
+        # A password can stand in the query, too, where it would not be hidden.
+        return f"{engine.url.set(query={}).render_as_string(hide_password=True)} is up to date"
     finally:
         await engine.dispose()
 

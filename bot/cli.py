@@ -62,20 +62,24 @@ def _port(text: str) -> int:
 
 def _sandbox(options: argparse.Namespace) -> int:
     try:
+        from simcord import SetupError  # noqa: PLC0415
+
         from bot.sandbox.run import run  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise SettingsError(
             f"the sandbox needs {error.name}: install it with pip install -e '.[sandbox]'"
         ) from error
-    return asyncio.run(run(serve=not options.no_serve, port=options.port))
+    logging.basicConfig(level=logging.ERROR)  # what goes wrong on purpose is on the page already
+    try:
+        return asyncio.run(run(serve=not options.no_serve, port=options.port))
+    except SetupError as error:
+        return _failed(f"the sandbox cannot be shown: {error}")
 
 
 def _run() -> int:
     settings = BotSettings.read()
     plugin = IntegrationsSettings.read()
-    discord.utils.setup_logging()
-    # Its lines hold whole addresses, and so the Composio user ids, which can be somebody's address.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    _set_up_logging()
     try:
         asyncio.run(_serve(Bot(plugin.guild_ids), settings.token.get_secret_value()))
     except discord.LoginFailure:
@@ -86,19 +90,33 @@ def _run() -> int:
         if isinstance(error.original, SettingsError):
             raise error.original from None
         raise
-    except (aiohttp.ClientConnectionError, discord.GatewayNotFound) as error:
-        print(f"Discord cannot be reached: {error}", file=sys.stderr)
-        return EXIT_FAILED
+    except (aiohttp.ClientConnectionError, discord.DiscordServerError, discord.GatewayNotFound) as error:
+        return _failed(f"Discord cannot be reached: {error}")
     return EXIT_OK
+
+
+def _failed(text: str) -> int:
+    print(text, file=sys.stderr)
+    return EXIT_FAILED
+
+
+def _set_up_logging() -> None:
+    discord.utils.setup_logging()
+    # Its lines hold whole addresses, and so the Composio user ids, which can be somebody's address.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+    # Nobody speaks here: that the libraries for voice are missing is no news.
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 
 async def _serve(bot: Bot, token: str) -> None:
     """Run until Discord or a signal ends it, and close everything then."""
     loop = asyncio.get_running_loop()
-    closing: set[asyncio.Task[None]] = set()
     async with bot:
+        running = asyncio.create_task(bot.start(token))
         for number in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows has no handlers; Ctrl+C still works
-                loop.add_signal_handler(number, lambda: closing.add(asyncio.create_task(bot.close())))
-        await bot.start(token)
-    await asyncio.gather(*closing)
+                loop.add_signal_handler(number, running.cancel)
+        await asyncio.wait([running])
+    if not running.cancelled():
+        running.result()

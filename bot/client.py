@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import discord
+from discord import app_commands
 from discord.ext import commands
 
 log = logging.getLogger(__name__)
 
 EXTENSION = "cogs.integrations"
-_ORDERED = ("name", "description", "type", "required", "autocomplete")
-_UNORDERED = ("contexts", "integration_types")
+_COMPARED = ("name", "description", "type", "required", "autocomplete")
 
 
 class Bot(commands.Bot):
@@ -28,9 +28,13 @@ class Bot(commands.Bot):
         )
         self._guilds_served = [discord.Object(guild_id) for guild_id in sorted(guild_ids)]
 
-    async def setup_hook(self) -> None:
-        """Load the plugin, then register the commands where they are not registered like this already."""
+    async def login(self, token: str) -> None:
+        """Load the plugin, then log in: a wrong setting is told before Discord is asked for anything."""
         await self.load_extension(EXTENSION)
+        await super().login(token)
+
+    async def setup_hook(self) -> None:
+        """Register the commands where they are not registered like this already."""
         if self._guilds_served:
             for guild in self._guilds_served:
                 self.tree.copy_global_to(guild=guild)
@@ -41,22 +45,33 @@ class Bot(commands.Bot):
     async def _register(self, guild: discord.Object | None) -> None:
         where = f"server {guild.id}" if guild else "all servers"
         try:
-            registered = [command.to_dict() for command in await self.tree.fetch_commands(guild=guild)]
+            registered = await self._registered(guild)
             wanted = [command.to_dict(self.tree) for command in self.tree.get_commands(guild=guild)]
-            if _shapes(registered) != _shapes(wanted):
+            if _shapes(registered, guild) != _shapes(wanted, guild):
                 await self.tree.sync(guild=guild)
                 log.info("registered the commands for %s", where)
-        except discord.Forbidden:
+        except (discord.Forbidden, discord.NotFound):
             log.warning("the commands could not be registered for %s: is the bot in it?", where)
 
+    async def _registered(self, guild: discord.Object | None) -> Sequence[Mapping[str, Any]]:
+        # As Discord sends them: discord.py 2.7's models lose the context "server" (its issue 10525).
+        application = self.application_id
+        if application is None:
+            raise app_commands.MissingApplicationID
+        if guild is None:
+            return await self.http.get_global_commands(application)
+        return await self.http.get_guild_commands(application, guild.id)
 
-def _shapes(commands_: Collection[Mapping[str, Any]]) -> list[Any]:
-    return sorted((_shape(command) for command in commands_), key=repr)
+
+def _shapes(payloads: Iterable[Mapping[str, Any]], guild: discord.Object | None) -> list[Any]:
+    """What we set of commands, so that it compares whatever else Discord adds to them."""
+    # A server's own commands have no contexts, whatever was asked for.
+    sets = () if guild else ("contexts", "integration_types")
+    shapes = [_shape(payload) | {key: sorted(payload.get(key) or ()) for key in sets} for payload in payloads]
+    return sorted(shapes, key=repr)
 
 
 def _shape(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """What we set of a command or option, so that it compares whatever else Discord adds to it."""
-    shape: dict[str, Any] = {key: payload.get(key) or None for key in _ORDERED}
-    shape |= {key: sorted(payload.get(key) or ()) or None for key in _UNORDERED}
+    shape: dict[str, Any] = {key: payload.get(key) or None for key in _COMPARED}
     shape["options"] = [_shape(option) for option in payload.get("options") or ()]
     return shape

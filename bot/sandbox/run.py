@@ -17,9 +17,8 @@ from bot.sandbox.text import readable
 from bot.sandbox.world import World, open_world, set_the_scene
 
 TICK_SECONDS = 1.0
-# SimCord does one thing at a time, and a visitor goes first: what is due is let happen rarely and briefly.
-SETTLE_TICKS = 10
-SETTLE_SECONDS = 0.05
+# SimCord does one thing at a time and refuses a second, so what is due is let happen rarely, without waiting.
+SETTLE_TICKS = 5
 
 
 async def run(*, serve: bool, port: int) -> int:
@@ -80,4 +79,4 @@ async def _keep_time(world: World, preview: Preview) -> None:
         preview.capture_time = world.env.now()
         if tick % SETTLE_TICKS == 0:
             with contextlib.suppress(SetupError, TimeoutError):  # a visitor is just doing something
-                await world.env.settle(timeout=SETTLE_SECONDS)
+                await world.env.settle(timeout=0)
