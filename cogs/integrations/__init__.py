@@ -98,7 +98,7 @@ async def _first_look(service: IntegrationService) -> None:
     try:
         await service.refresh()
     except StorageUnavailableError as error:
-        raise SettingsError(f"the database cannot be read; the log tells why, reference {error.reference}") from error
+        raise SettingsError(f"the database cannot be read: see the log, reference {error.reference}") from error
 
 
 def _catalog(settings: IntegrationsSettings) -> catalog.Catalog:

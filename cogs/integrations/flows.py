@@ -211,6 +211,7 @@ class Flows:
         mirror = await self._service.look(user_id)
         notice = words.switched(provider, mirror.get(provider.id), changed=switch.changed)
         await interaction.edit_original_response(
+            content=None,  # the guard's refusal, when the button sat there
             embed=embeds.card(provider, mirror, notice=notice),
             view=views.card_view(provider, mirror.get(provider.id), self._dashboard_url),
             allowed_mentions=NO_MENTIONS,

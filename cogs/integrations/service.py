@@ -201,7 +201,9 @@ class IntegrationService:
         outcome = _outcome(receipts)
 
         def happened(change: Change) -> list[Event]:
-            return [by.event(Action.REVOKE, self._clock(), change, outcome)] if receipts else []
+            if receipts or change.before.condition is not change.after.condition:
+                return [by.event(Action.REVOKE, self._clock(), change, outcome)]
+            return []
 
         try:
             row, now = await self._mirror(composio_user_id, provider, left, happened)

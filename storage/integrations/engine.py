@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Connection, Table, event, inspect
+from sqlalchemy import Connection, event, inspect
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from .migrations import HEAD, VERSION_TABLE, VERSIONS, upgrade
@@ -29,14 +31,23 @@ class DatabaseRefusedError(StorageError):
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what SQLAlchemy and the drivers raise into `StorageError`.
+    """Turn what SQLAlchemy and the drivers raise into `StorageError`, whose text holds no value of a row.
 
-    The drivers' connection errors arrive as `OSError`, everything else wrapped by SQLAlchemy.
+    The drivers' connection errors arrive as `OSError`, and what SQLite's driver says of a value that it cannot
+    hold as `OverflowError` or `UnicodeError`; everything else is wrapped by SQLAlchemy.
     """
     try:
         yield
-    except (SQLAlchemyError, OSError) as error:
-        raise StorageError(f"{type(error).__name__}: {getattr(error, 'orig', None) or error}") from error
+    except (SQLAlchemyError, OSError, OverflowError, UnicodeError) as error:
+        raise StorageError(f"{type(error).__name__}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    # PostgreSQL and its driver quote values. SQLite never does, and without parameters there are none.
+    if isinstance(cause, sqlite3.Error) or not getattr(error, "params", None):
+        return str(cause)
+    return type(getattr(cause, "driver_exception", cause)).__name__
 
 
 def open_engine(url: str) -> AsyncEngine:
@@ -44,25 +55,40 @@ def open_engine(url: str) -> AsyncEngine:
 
     Raises `DatabaseRefusedError` for a URL that cannot work.
     """
-    try:
-        parsed = make_url(url)
-        engine = create_async_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, SQLAlchemyError) as error:
+    engine = None
+    # What is raised here is not passed on: it can quote the end of a password, which is taken for the port.
+    with suppress(SQLAlchemyError, ModuleNotFoundError, ValueError):
+        engine = create_async_engine(make_url(url), hide_parameters=True)
+    if engine is None or engine.dialect.driver not in ("aiosqlite", "asyncpg"):
         raise DatabaseRefusedError(
             "this database URL cannot be used; write sqlite+aiosqlite:///file.db, or "
             "postgresql+asyncpg://user:password@host/name with the extra 'postgres' installed"
-        ) from error
+        )
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _configure_sqlite)
+        event.listen(engine.sync_engine, "invalidate", _unlock_sqlite)
+    else:
+        event.listen(engine.sync_engine, "checkout", _replace_closed)
     return engine
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _unlock_sqlite(connection: Any, _record: object, error: BaseException | None) -> None:
+    # Closing a connection does not end a cancelled INSERT … RETURNING, which would keep the file locked.
+    if isinstance(error, asyncio.CancelledError):
+        connection.rollback()
+
+
+def _replace_closed(_connection: object, record: Any, _proxy: object) -> None:
+    # Instead of the pool's ping, which would be three round trips more for each operation.
+    if record.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 async def prepare(engine: AsyncEngine) -> None:
@@ -72,33 +98,69 @@ async def prepare(engine: AsyncEngine) -> None:
     `DatabaseRefusedError` for a corrupt database, one of a newer version than ours, or one whose tables
     only look like ours; `StorageError` when it cannot be reached or written.
     """
-    with translated():
+    with translated(), _refusing():
+        async with _connected(engine) as connection:
+            if await connection.run_sync(_check) != HEAD:
+                await connection.rollback()  # what was seen so far is old once the lock is ours
+                await connection.run_sync(_lock)
+                await connection.run_sync(_migrate)
+                await connection.commit()
+            if event.contains(engine.sync_engine, "connect", _configure_sqlite):
+                await _switch_to_wal(connection)
+
+
+async def _switch_to_wal(connection: AsyncConnection) -> None:
+    # It is written into the file, and so comes last: nothing that is refused is changed. SQLite does not wait
+    # here for another process, which at a common first start does the same.
+    attempts = SQLITE_BUSY_SECONDS * 10
+    while True:
         try:
-            async with engine.connect() as connection:
-                if await connection.run_sync(_check) != HEAD:
-                    await _lock(connection)
-                    await connection.run_sync(_migrate)
-                    await connection.commit()
-        except DatabaseError as error:
-            if _says_corrupt(error):
-                raise DatabaseRefusedError(
-                    "the database file is damaged or not a database; it was left as it is. "
-                    "Restore it from a backup, or move it away to start with an empty one"
-                ) from error
-            raise
+            await connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        except OperationalError as error:
+            attempts -= 1
+            if not attempts or "locked" not in str(error.orig):
+                raise
+            await asyncio.sleep(0.1)
+        else:
+            return
 
 
-def _says_corrupt(error: DatabaseError) -> bool:
-    text = str(error.orig)
-    return "not a database" in text or "malformed" in text
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(engine.connect())
+        except TypeError as error:
+            # The driver takes the URL's options as arguments. libpq's sslmode, for one, is called ssl by asyncpg.
+            raise DatabaseRefusedError(f"the database URL has an unknown option: {error}") from error
+        yield connection
 
 
-async def _lock(connection: AsyncConnection) -> None:
-    # SQLite's driver opens no transaction for DDL by itself, and a half-done migration must not stay.
-    if connection.dialect.name == "sqlite":
-        await connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRES_LOCK})")
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError as error:
+        text = str(error.orig)
+        if "not a database" in text or "malformed" in text:
+            raise DatabaseRefusedError(_damaged("or not a database")) from error
+        if "already exists" in text:
+            raise DatabaseRefusedError(_not_ours(text)) from error
+        raise
+
+
+def _damaged(what: str) -> str:
+    return (
+        f"the database file is damaged {what}; it was left as it is. "
+        "Restore it from a backup, or move it away to start with an empty one"
+    )
+
+
+def _not_ours(what: str) -> str:
+    return (
+        f"the database has something of another program under a name of ours ({what}); it was left as it is. "
+        "Set INTEGRATIONS_DATABASE_URL to another database"
+    )
 
 
 def _check(connection: Connection) -> str | None:
@@ -115,24 +177,39 @@ def _check(connection: Connection) -> str | None:
 
 def _check_pages(connection: Connection) -> None:
     # Only our own tables: a host's database may be large.
-    for table in metadata.sorted_tables:
-        if inspect(connection).has_table(table.name):
-            found = connection.exec_driver_sql(f"PRAGMA quick_check('{table.name}')").scalar_one()
-            if found != "ok":
-                raise DatabaseRefusedError(
-                    f"the database file is damaged ({table.name}); it was left as it is. "
-                    "Restore it from a backup, or move it away to start with an empty one"
-                )
+    for name in (VERSION_TABLE, *metadata.tables):
+        if inspect(connection).has_table(name):
+            found = connection.exec_driver_sql(f"PRAGMA quick_check('{name}')").scalars().all()
+            if found != ["ok"]:
+                raise DatabaseRefusedError(_damaged(f"({name})"))
 
 
 def _version(connection: Connection) -> str | None:
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
-    return connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar_one_or_none()  # noqa: S608
+    found = connection.exec_driver_sql(f"SELECT * FROM {VERSION_TABLE} LIMIT 2")  # noqa: S608
+    rows = found.all()
+    if list(found.keys()) != ["version_num"] or len(rows) > 1:
+        raise DatabaseRefusedError(_not_ours(VERSION_TABLE))
+    return str(rows[0][0]) if rows else None
+
+
+def _lock(connection: Connection) -> None:
+    # Until the transaction ends. SQLite's driver begins none for DDL, and a host's engine one without the lock.
+    if connection.dialect.name == "sqlite":
+        connection.begin()
+        driver: Any = connection.connection.driver_connection
+        if driver.in_transaction:
+            connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        # Whatever a host's engine begins with: what is read from here on is not older than the lock.
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRES_LOCK})")
 
 
 def _migrate(connection: Connection) -> None:
-    version = _version(connection)  # again: another process may have migrated while we waited
+    version = _check(connection)  # again: another process may have migrated while we waited
     if version is None:
         _refuse_foreign_tables(connection)
     if version != HEAD:
@@ -140,13 +217,6 @@ def _migrate(connection: Connection) -> None:
 
 
 def _refuse_foreign_tables(connection: Connection) -> None:
-    taken = [table.name for table in metadata.sorted_tables if _exists(connection, table)]
+    taken = [table.name for table in metadata.sorted_tables if inspect(connection).has_table(table.name)]
     if taken:
-        raise DatabaseRefusedError(
-            f"the database already has a table named {taken[0]} that is not ours; "
-            "it was left as it is. Set INTEGRATIONS_DATABASE_URL to another database"
-        )
-
-
-def _exists(connection: Connection, table: Table) -> bool:
-    return inspect(connection).has_table(table.name)
+        raise DatabaseRefusedError(_not_ours(taken[0]))

@@ -1,0 +1,70 @@
+"""The example runs, and its types are right."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+import discord
+import pytest
+from discord.ext import commands
+from simcord.env import Env
+
+from examples.host_bot import HostBot
+from tests.cogs.test_commands import synced
+from tests.conftest import GUILD_ID, World, shown
+from tests.hosts.conftest import PROJECT
+
+
+@pytest.fixture
+async def env(environment: pytest.MonkeyPatch) -> AsyncIterator[Env]:
+    bot = HostBot(commands.when_mentioned, intents=discord.Intents.default())
+    simulated = Env(bot, settle_timeout=4.0)
+    simulated.create_guild("Workshop", id=GUILD_ID)
+    await simulated.start()
+    try:
+        yield simulated
+    finally:
+        await bot.close()
+        await simulated.shutdown()
+        simulated.raise_errors()
+
+
+async def test_the_guarded_command_runs_once_its_app_is_connected(world: World) -> None:
+    refused = await world.member.slash(world.channel, "issues")
+    world.composio.connect("github")
+    await synced(world)
+    passed = await world.member.slash(world.channel, "issues")
+
+    assert shown(refused) == "🔴 This needs GitHub, which is not connected."
+    assert shown(passed) == "Nothing waits for you."
+
+
+async def test_the_agent_gets_what_is_switched_on(world: World) -> None:
+    before = await world.member.slash(world.channel, "ask", question="What is new?")
+    world.composio.connect("github")
+    world.composio.connect("gmail")
+    await synced(world)
+    after = await world.member.slash(world.channel, "ask", question="What is new?")
+
+    assert shown(before) == "No app is switched on here. See `/integrations list`."
+    assert shown(after) == "What is new? Let me ask gmail, github of peterbot-user."
+
+
+async def test_the_listener_logs_what_changed(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.composio.connect("github")
+
+    with caplog.at_level(logging.INFO, logger="host"):
+        await synced(world)
+
+    assert "github is connected now, it was not_connected" in caplog.messages
+
+
+def test_its_types_are_right() -> None:
+    command = [sys.executable, "-m", "mypy", "--strict", "examples/host_bot.py"]
+
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603
+
+    assert done.stdout == "Success: no issues found in 1 source file\n"

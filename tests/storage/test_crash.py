@@ -1,0 +1,270 @@
+"""Whatever the moment at which the process is killed, the database holds what was before or what comes after.
+
+The processes are real and so is SIGKILL; the stand-in for Composio outlives them.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import count, takewhile
+from typing import Any
+
+import pytest
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.sandbox.faults import Call, Fault, Lost
+from bot.sandbox.standin import StandIn
+from cogs.integrations.composio import ComposioGateway
+from storage.integrations import Condition, Event, Mirror, Store, open_engine, prepare
+from storage.integrations.migrations import VERSIONS
+from tests.conftest import API_KEY, USER_ID
+from tests.storage.child import use_cases
+from tests.storage.databases import Databases, Rows, fill, load, migrate_to, picture, save
+from tests.storage.processes import Processes
+from tests.storage.rows import history
+
+KILLED = [-signal.SIGKILL]
+FINISHED = [0]
+
+# Before and after each statement, before each commit, and after it.
+MOMENTS = {
+    "sync": 4 + 8,  # reads; writes the time, the rows and the events
+    "toggle": 6,  # writes the switch and the event
+    "revoke": 4 + 6,  # reads; writes the row and the event
+}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Everything about the user of the stand-in."""
+
+    mirror: Mirror
+    events: list[Event]
+
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """All but the times, which differ from run to run."""
+        rows = {
+            name: (row.state, row.enabled, row.account_id, row.status, row.usable_accounts, row.revision)
+            for name, row in self.mirror.rows.items()
+        }
+        return self.mirror.revision, rows, [(e.provider, e.action, e.before, e.after) for e in self.events]
+
+    @property
+    def conditions(self) -> dict[str, Condition]:
+        return {name: row.condition for name, row in self.mirror.rows.items()}
+
+    @property
+    def told(self) -> dict[str, Condition]:
+        """What the rows must be by the history, which has no gaps."""
+        ends: dict[str, Condition] = {}
+        for event in reversed(self.events):
+            assert event.before == ends.get(event.provider, Condition.NOT_CONNECTED)
+            ends[event.provider] = event.after
+        return ends
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[AsyncEngine]:
+    """An engine as after a start: it opens the database anew and brings it to the newest version."""
+    engine = open_engine(url)
+    await prepare(engine)
+    yield engine
+    await engine.dispose()
+
+
+class Scene:
+    """A mirror that was right, and a Composio that has changed since. Both can be set back."""
+
+    def __init__(self, url: str, composio: StandIn, gateway: ComposioGateway) -> None:
+        self.url = url
+        self.composio = composio
+        self._gateway = gateway
+        self._rows: Rows = {}
+        self._accounts: dict[str, Any] = {}
+
+    async def set(self) -> None:
+        for toolkit in ("gmail", "gmail", "notion", "linear"):
+            self.composio.connect(toolkit)
+        await self.sync()
+        by_toolkit = {account.toolkit: account.id for account in self.composio.accounts.values()}
+        self.composio.remove(by_toolkit["notion"])
+        self.composio.expire(by_toolkit["linear"])
+        self.composio.connect("github")
+        self._accounts = deepcopy(self.composio.accounts)
+        async with opened(self.url) as engine:
+            self._rows = await save(engine)
+
+    async def set_back(self) -> None:
+        self.composio.clear_faults()
+        self.composio.accounts = deepcopy(self._accounts)
+        async with opened(self.url) as engine:
+            await load(engine, self._rows)
+
+    async def stored(self) -> Stored:
+        async with opened(self.url) as engine:
+            return await _stored(engine)
+
+    async def sync(self) -> Stored:
+        async with opened(self.url) as engine:
+            await use_cases(engine, self._gateway).sync(USER_ID)
+            return await _stored(engine)
+
+
+async def _stored(engine: AsyncEngine) -> Stored:
+    store = Store(engine)
+    return Stored(await store.read(USER_ID), await history(store, user=USER_ID))
+
+
+@pytest.fixture
+async def scene(url: str, composio: StandIn) -> AsyncIterator[Scene]:
+    gateway = ComposioGateway(api_key=API_KEY, base_url=composio.base_url, read_retries=0)
+    scene = Scene(url, composio, gateway)
+    await scene.set()
+    yield scene
+    await gateway.close()
+
+
+def conditions(gmail: Condition) -> dict[str, Condition]:
+    """What the next sync must find."""
+    return {
+        "gmail": gmail,
+        "notion": Condition.NOT_CONNECTED,
+        "linear": Condition.NEEDS_RECONNECT,
+        "github": Condition.CONNECTED,
+    }
+
+
+@pytest.mark.parametrize("work", MOMENTS)
+async def test_a_kill_at_any_moment_leaves_the_old_or_the_new_and_the_next_sync_repairs_it(
+    scene: Scene, processes: Processes, work: str
+) -> None:
+    before = await scene.stored()
+    assert await processes.run(work, scene.url, composio=scene.composio.base_url) == FINISHED
+    after = await scene.stored()
+    right = conditions(Condition.NOT_CONNECTED if work == "revoke" else Condition.CONNECTED)
+    was_stored = []
+
+    for moment in count(1):
+        await scene.set_back()
+        ended = await processes.run(work, scene.url, dies_at=moment, composio=scene.composio.base_url)
+        if ended == FINISHED:
+            break
+        assert ended == KILLED
+        found = await scene.stored()
+        assert found == before or found.facts == after.facts
+        was_stored.append(found != before)
+
+        repaired = await scene.sync()
+        if work == "toggle":
+            right["gmail"] = found.conditions["gmail"]
+        assert repaired.conditions == repaired.told == right
+
+    # Only the commit stores, and the kill after it is the last.
+    assert was_stored == [False] * (MOMENTS[work] - 1) + [True]
+
+
+@dataclass
+class Kill(Fault):
+    """Kills who asks, before anything happens."""
+
+    pid: int
+
+    async def play(self, call: Call) -> web.StreamResponse:
+        os.kill(self.pid, signal.SIGKILL)
+        return call.reset()
+
+
+@pytest.mark.parametrize("effect", [False, True], ids=["before it has an effect", "after it had its effect"])
+async def test_a_kill_at_any_request_of_a_revoke_is_repaired_by_the_next_sync(
+    scene: Scene, processes: Processes, effect: bool
+) -> None:
+    before = await scene.stored()
+    left = []
+
+    for number in count():
+        await scene.set_back()
+
+        def kill_at_the_request(pid: int, number: int = number) -> None:
+            fault = Lost(Kill(pid)) if effect else Kill(pid)
+            scene.composio.fail(fault, method="*", skip=number)
+
+        ended = await processes.run(
+            "revoke", scene.url, born=kill_at_the_request, composio=scene.composio.base_url
+        )
+        if ended == FINISHED:
+            break
+        assert ended == KILLED
+        assert await scene.stored() == before
+
+        repaired = await scene.sync()
+        left.append(at_composio(scene.composio))
+        assert repaired.conditions == repaired.told == conditions(left[-1])
+
+    # A look, then revoke and delete for each of two accounts, then a look.
+    one, none = Condition.CONNECTED, Condition.NOT_CONNECTED
+    revoked = Condition.NEEDS_RECONNECT
+    assert left == ([one, one, one, revoked, none, none] if effect else [one, one, one, one, revoked, none])
+
+
+def at_composio(composio: StandIn) -> Condition:
+    """What is left of Gmail."""
+    statuses = {account.status for account in composio.accounts.values() if account.toolkit == "gmail"}
+    if "ACTIVE" in statuses:
+        return Condition.CONNECTED
+    return Condition.NEEDS_RECONNECT if statuses else Condition.NOT_CONNECTED
+
+
+@pytest.mark.parametrize(
+    ("version", "of_a_host"), [(None, True), *((version, False) for version in (None, *VERSIONS[:-1]))]
+)
+async def test_a_kill_at_any_moment_of_a_migration_leaves_the_old_or_the_new_and_the_next_start_ends_it(
+    databases: Databases, url: str, processes: Processes, version: str | None, of_a_host: bool
+) -> None:
+    async def set_back() -> dict[str, Any]:
+        await databases.wipe(url)
+        engine = open_engine(url)
+        if version:
+            await migrate_to(engine, version)
+            await fill(engine)
+        found = await picture(engine)
+        await engine.dispose()
+        return found
+
+    async def look() -> dict[str, Any]:
+        engine = open_engine(url)
+        found = await picture(engine)
+        await engine.dispose()
+        return found
+
+    before = await set_back()
+    assert await processes.run("migrate", url, of_a_host=of_a_host) == FINISHED
+    after = await look()
+    was_stored = []
+
+    await set_back()
+    for moment in count(1):
+        # Over what the kill before this one has left: each start gets one moment further.
+        ended = await processes.run("migrate", url, dies_at=moment, of_a_host=of_a_host)
+        if ended == FINISHED:
+            break
+        assert ended == KILLED
+        found = await look()
+        assert found in (before, after)
+        was_stored.append(found == after)
+        if found == after:
+            async with opened(url) as engine:
+                assert await picture(engine) == after
+            await set_back()
+
+    assert await look() == after
+    rolled_back = len(list(takewhile(lambda stored: not stored, was_stored)))
+    assert rolled_back > 20, "the migration has more statements than that"
+    assert was_stored[rolled_back:]
+    assert all(was_stored[rolled_back:])

@@ -1,0 +1,151 @@
+"""What each operation costs, which is the same on every database: each test runs over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.sandbox.standin import StandIn
+from cogs.integrations import catalog
+from cogs.integrations.composio import ComposioGateway
+from cogs.integrations.service import IntegrationService
+from storage.integrations import OutdatedError, Store
+from tests.conftest import API_KEY, USER_ID
+from tests.storage.conftest import on_postgres
+from tests.storage.counting import Cost, Wire, counted
+from tests.storage.rows import ADA, LATER, NOON, event, row, sync
+
+GMAIL = catalog.DEFAULT.by_id["gmail"]
+
+
+def transaction(*, reads: int = 0, writes: int = 0) -> Cost:
+    """One transaction that is stored."""
+    return Cost(reads=reads, writes=writes, begins=1, commits=1)
+
+
+READ = transaction(reads=1)
+
+OPERATIONS: dict[str, tuple[Callable[[Store], Awaitable[object]], Cost]] = {
+    "read": (lambda store: store.read(ADA), READ),
+    "read of an unknown user": (lambda store: store.read("nobody"), READ),
+    "read_all": (lambda store: store.read_all(), READ),
+    "events": (lambda store: store.events(ADA, "gmail", offset=0, limit=10), READ),
+    "forget_events": (lambda store: store.forget_events(NOON), transaction(writes=1)),
+    "write without rows": (lambda store: store.write([]), Cost(begins=1, commits=1)),
+    "write": (lambda store: store.write([row(revision=1)]), transaction(writes=1)),
+    "write with an event": (lambda store: store.write([row(revision=1)], [event()]), transaction(writes=2)),
+    "write that is too late": (lambda store: store.write([row()], [event()]), transaction(writes=1)),
+    "set_enabled": (lambda store: store.set_enabled(ADA, "gmail", enabled=False), transaction(writes=1)),
+    "set_enabled with an event": (
+        lambda store: store.set_enabled(ADA, "gmail", None, lambda _: event()),
+        transaction(writes=2),
+    ),
+    "set_enabled without effect": (
+        lambda store: store.set_enabled(ADA, "gmail", enabled=True),
+        Cost(reads=1, writes=1, begins=2, commits=2),
+    ),
+    "unchanged sync": (sync, Cost(reads=1, writes=1, begins=2, commits=2)),
+    "sync that changes a hundred rows": (
+        lambda store: sync(
+            store,
+            *(row(f"provider-{number}") for number in range(100)),
+            happened=[event(f"provider-{number}") for number in range(100)],
+        ),
+        Cost(reads=1, writes=3, begins=2, commits=2),
+    ),
+}
+
+
+@pytest.mark.parametrize(("operation", "cost"), OPERATIONS.values(), ids=OPERATIONS.keys())
+async def test_an_operation_costs(
+    store: Store, engine: AsyncEngine, operation: Callable[[Store], Awaitable[object]], cost: Cost
+) -> None:
+    await sync(store, row())
+
+    with counted(engine) as counted_:
+        await operation(store)
+
+    assert counted_ == cost
+
+
+async def test_an_outdated_sync_costs_one_write_that_is_rolled_back(store: Store, engine: AsyncEngine) -> None:
+    seen = await store.read(ADA)
+    await sync(store)
+
+    with counted(engine) as cost, pytest.raises(OutdatedError):
+        await store.record_sync(seen, [row()], LATER, [event()])
+
+    assert cost == Cost(writes=1, begins=1, rollbacks=1)
+
+
+class TestTheUseCases:
+    """The service's part: what a command costs from one end to the other."""
+
+    @pytest.fixture
+    async def service(self, composio: StandIn, store: Store) -> AsyncIterator[IntegrationService]:
+        gateway = ComposioGateway(api_key=API_KEY, base_url=composio.base_url)
+        service = IntegrationService(
+            gateway=gateway, store=store, catalog=catalog.DEFAULT, clock=lambda: datetime.now(UTC)
+        )
+        composio.connect("gmail")
+        await service.sync(USER_ID)
+        yield service
+        await service.close()
+        await gateway.close()
+
+    async def test_an_unchanged_sync_reads_once_and_writes_once(
+        self, service: IntegrationService, engine: AsyncEngine
+    ) -> None:
+        with counted(engine) as cost:
+            await service.sync(USER_ID)
+
+        assert cost == Cost(reads=1, writes=1, begins=2, commits=2)
+
+    async def test_a_list_reads_once(self, service: IntegrationService, engine: AsyncEngine) -> None:
+        with counted(engine) as cost:
+            await service.look(USER_ID)
+
+        assert cost == READ
+
+    async def test_a_toggle_writes_the_switch_and_its_event(
+        self, service: IntegrationService, engine: AsyncEngine
+    ) -> None:
+        with counted(engine) as cost:
+            await service.toggle(USER_ID, GMAIL, enabled=None)
+
+        assert cost == transaction(writes=2)
+
+    async def test_a_revoke_reads_once_and_writes_the_row_and_its_event(
+        self, service: IntegrationService, engine: AsyncEngine
+    ) -> None:
+        accounts = await service.accounts(USER_ID, GMAIL)
+
+        with counted(engine) as cost:
+            await service.revoke(USER_ID, GMAIL, accounts)
+
+        assert cost == Cost(reads=1, writes=2, begins=2, commits=2)
+
+
+@on_postgres
+class TestOverTheWire:
+    """The counts above are SQLAlchemy's; here is what PostgreSQL's driver makes of them."""
+
+    @pytest.fixture
+    async def engine(self, proxied_engine: AsyncEngine) -> AsyncEngine:
+        return proxied_engine
+
+    @pytest.mark.parametrize("name", ["read", "write with an event", "unchanged sync"])
+    async def test_a_known_statement_is_one_round_trip_and_so_are_begin_and_commit(
+        self, store: Store, wire: Wire, name: str
+    ) -> None:
+        operation, cost = OPERATIONS[name]
+        await sync(store, row())
+        await store.write([row("notion")], [event()])  # from now on the driver knows the statements
+        before = wire.round_trips
+
+        await operation(store)
+
+        assert wire.round_trips - before == cost.round_trips
