@@ -8,6 +8,7 @@ import contextlib
 import logging
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 import aiohttp
@@ -118,5 +119,13 @@ async def _serve(bot: Bot, token: str) -> None:
             with contextlib.suppress(NotImplementedError):  # Windows has no handlers; Ctrl+C still works
                 loop.add_signal_handler(number, running.cancel)
         await asyncio.wait([running])
+    _let_threads_end()
     if not running.cancelled():
         running.result()
+
+
+def _let_threads_end() -> None:
+    # A thread of aiosqlite that still has something to say to a closed loop writes a traceback.
+    for thread in threading.enumerate():
+        if thread.daemon:
+            thread.join(timeout=1)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .engine import translated
@@ -101,7 +101,10 @@ class Store:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._insert: Any = postgresql.insert if engine.dialect.name == "postgresql" else sqlite.insert
+        insert = _insert_of(engine.dialect.name)
+        # Made once: to make a statement takes longer than to look one up by what it was compiled to.
+        self._upsert_sync = _upsert(insert(syncs), "synced_at")
+        self._upsert_rows = _upsert(insert(integrations), *_STATE_COLUMNS)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -133,20 +136,13 @@ class Store:
         """
         async with self._transaction() as connection:
             await self._advance(connection, seen, at)
-            written = frozenset(provider for _, provider in await self._upsert(connection, changes))
+            written = frozenset(provider for _, provider in await self._write(connection, changes))
             await self._remember(connection, [event for event in happened if event.provider in written])
         return written
 
     async def _advance(self, connection: AsyncConnection, seen: Mirror, at: datetime) -> None:
-        insert = self._insert(syncs).values(
-            composio_user_id=seen.composio_user_id, synced_at=at, revision=seen.revision + 1
-        )
-        statement = insert.on_conflict_do_update(
-            index_elements=[syncs.c.composio_user_id],
-            set_={"synced_at": insert.excluded.synced_at, "revision": insert.excluded.revision},
-            where=syncs.c.revision == insert.excluded.revision - 1,
-        ).returning(syncs.c.revision)
-        if (await connection.execute(statement)).first() is None:
+        values = {"composio_user_id": seen.composio_user_id, "synced_at": at, "revision": seen.revision + 1}
+        if (await connection.execute(self._upsert_sync, values)).first() is None:
             raise OutdatedError(seen.composio_user_id)
 
     async def write(
@@ -158,25 +154,16 @@ class Store:
         The switch is left as it is.
         """
         async with self._transaction() as connection:
-            written = await self._upsert(connection, rows)
+            written = await self._write(connection, rows)
             if len(written) == len(rows):
                 await self._remember(connection, happened)
         return written
 
-    async def _upsert(
-        self, connection: AsyncConnection, rows: Sequence[Integration]
-    ) -> frozenset[tuple[str, str]]:
+    async def _write(self, connection: AsyncConnection, rows: Sequence[Integration]) -> frozenset[tuple[str, str]]:
         if not rows:
             return frozenset()
-        insert = self._insert(integrations)
-        update = {name: insert.excluded[name] for name in (*_STATE_COLUMNS, "revision")}
-        statement = insert.on_conflict_do_update(
-            index_elements=[integrations.c.composio_user_id, integrations.c.provider],
-            set_=update,
-            where=integrations.c.revision == insert.excluded.revision - 1,
-        ).returning(integrations.c.composio_user_id, integrations.c.provider)
-        written = await connection.execute(statement, [_values(row) for row in rows])
-        return frozenset((row[0], row[1]) for row in written)
+        written = await connection.execute(self._upsert_rows, [_values(row) for row in rows])
+        return frozenset((user_id, provider) for user_id, provider in written.all())
 
     async def _remember(self, connection: AsyncConnection, happened: Sequence[Event]) -> None:
         if happened:
@@ -232,6 +219,26 @@ class Store:
         """Delete the events of all users that are older; returns how many there were."""
         async with self._transaction() as connection:
             return (await connection.execute(sa.delete(events).where(events.c.at < before))).rowcount
+
+
+def _insert_of(dialect: str) -> Any:
+    """The dialect's ``INSERT … ON CONFLICT``; the other dialect's modules are not imported."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415
+
+        return insert
+    return sqlite.insert
+
+
+def _upsert(insert: Any, *columns: str) -> Any:
+    """Insert, or update *columns* where the stored revision is the one before; gives the keys of what it wrote."""
+    table = insert.table
+    return insert.on_conflict_do_update(
+        index_elements=table.primary_key.columns,
+        set_={name: insert.excluded[name] for name in (*columns, "revision")},
+        # A plain 1 would be a parameter, bound again for every row.
+        where=table.c.revision == insert.excluded.revision - sa.literal_column("1"),
+    ).returning(*table.primary_key.columns)
 
 
 _EVENT_COLUMNS = tuple(entry.name for entry in fields(Event))

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
-from composio_client import AsyncComposio, ProjectAuth
+from composio_client import AsyncComposio, ProjectAuth, omit
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from storage.integrations import Integration, State
+from storage.integrations import Integration, Mirror
 from storage.integrations.tables import IntegrationRow
 from tests.benchmarks.server import KEY, PAGE, PATH
 
-# aiohttp + orjson, and sqlite3
+# The least: aiohttp and orjson, and sqlite3
+
+
+def open_raw(base_url: str) -> aiohttp.ClientSession:
+    """A session that sends the key."""
+    return aiohttp.ClientSession(base_url, headers={"x-api-key": KEY})
 
 
 async def read_raw(session: aiohttp.ClientSession, user_id: str) -> list[dict[str, Any]]:
-    """Every page, as the bytes say it: nothing is checked, nothing is retried."""
+    """Every page, as it comes: nothing is checked, nothing is tried again."""
     items: list[dict[str, Any]] = []
     query = {"user_ids": user_id, "limit": str(PAGE), "account_type": "ALL"}
     while True:
@@ -34,43 +40,24 @@ async def read_raw(session: aiohttp.ClientSession, user_id: str) -> list[dict[st
         query["cursor"] = page["next_cursor"]
 
 
-def open_raw(base_url: str) -> aiohttp.ClientSession:
-    """A session that sends the key."""
-    return aiohttp.ClientSession(base_url, headers={"x-api-key": KEY})
-
-
-_COLUMNS = (
-    "composio_user_id",
-    "provider",
-    "state",
-    "enabled",
-    "account_id",
-    "account_name",
-    "toolkit",
-    "usable_accounts",
-    "status",
-    "reason",
-    "since",
-    "revision",
+_COLUMNS = [column.name for column in fields(Integration)]
+_UPDATES = [name for name in _COLUMNS if name not in ("composio_user_id", "provider", "enabled")]
+_UPSERT = (
+    f"INSERT INTO integrations_provider ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608
+    f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _UPDATES)} "
+    "WHERE integrations_provider.revision = excluded.revision - 1"
 )
-_UPSERT = f"""
-    INSERT INTO integrations_provider ({", ".join(_COLUMNS)})
-    VALUES ({", ".join("?" * len(_COLUMNS))})
-    ON CONFLICT (composio_user_id, provider) DO UPDATE
-    SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in ("composio_user_id", "provider", "enabled"))}
-    WHERE integrations_provider.revision = excluded.revision - 1
-"""
 
 
 def connect_raw(path: Path) -> sqlite3.Connection:
-    """A connection to a database that has our tables, set up as ours are."""
+    """A connection to a database that has our tables, set up as ours is."""
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA journal_mode = WAL")
     return connection
 
 
 def raw_values(rows: Iterable[Integration]) -> list[tuple[object, ...]]:
-    """What SQLite stores of *rows*."""
+    """*rows* in SQLite's own types, in the order of the columns."""
     return [
         (
             row.composio_user_id,
@@ -83,11 +70,15 @@ def raw_values(rows: Iterable[Integration]) -> list[tuple[object, ...]]:
             row.usable_accounts,
             row.status,
             row.reason,
-            row.since and row.since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+            row.since and _text(row.since),
             row.revision + 1,
         )
         for row in rows
     ]
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(" ", "microseconds")[:26]
 
 
 def store_raw(connection: sqlite3.Connection, values: Sequence[tuple[object, ...]]) -> None:
@@ -96,33 +87,39 @@ def store_raw(connection: sqlite3.Connection, values: Sequence[tuple[object, ...
         connection.executemany(_UPSERT, values)
 
 
-def sync_raw(connection: sqlite3.Connection, user_id: str, at: datetime) -> None:
-    """What a sync that changes nothing does in the database: read the rows, move the time."""
+def mirror_raw(connection: sqlite3.Connection, mirror: Mirror) -> None:
+    """Store what ours has stored, for a sync that changes nothing."""
+    store_raw(connection, raw_values(mirror.rows.values()))
     with connection:
-        connection.execute(
-            "SELECT * FROM integrations_provider WHERE composio_user_id = ?", (user_id,)
-        ).fetchall()
-        connection.execute(
-            "UPDATE integrations_sync SET synced_at = ?, revision = revision + 1 WHERE composio_user_id = ?",
-            (at.strftime("%Y-%m-%d %H:%M:%S.%f"), user_id),
-        )
+        synced = mirror.composio_user_id, _text(mirror.synced_at or datetime.now(UTC)), mirror.revision
+        connection.execute("INSERT INTO integrations_sync VALUES (?, ?, ?)", synced)
 
 
-# The SDK's models, and a statement for each account
+def sync_raw(connection: sqlite3.Connection, user_id: str, at: datetime) -> None:
+    """What a sync that changes nothing needs of the database: the rows, and the time moved."""
+    with connection:
+        rows = "SELECT * FROM integrations_provider WHERE composio_user_id = ?"
+        assert connection.execute(rows, (user_id,)).fetchall()
+        update = "UPDATE integrations_sync SET synced_at = ?, revision = revision + 1 WHERE composio_user_id = ?"
+        assert connection.execute(update, (_text(at), user_id)).rowcount == 1
+
+
+# The plain way: the SDK's models, and statements for each account
 
 
 def open_typed(base_url: str) -> AsyncComposio:
-    """The SDK's client as its documentation makes it."""
+    """The SDK's client, as its documentation makes it."""
     return AsyncComposio(auth=ProjectAuth(KEY), base_url=base_url)
 
 
 async def read_typed(client: AsyncComposio, user_id: str) -> list[Any]:
-    """Every page through the SDK's models."""
+    """Every page, through the SDK's models."""
     items: list[Any] = []
     cursor: str | None = None
     while True:
-        more = {"cursor": cursor} if cursor else {}
-        page = await client.connected_accounts.list(user_ids=[user_id], limit=PAGE, account_type="ALL", **more)
+        page = await client.connected_accounts.list(
+            user_ids=[user_id], limit=PAGE, account_type="ALL", cursor=cursor or omit
+        )
         items += page.items
         cursor = page.next_cursor
         if not cursor:
@@ -130,20 +127,37 @@ async def read_typed(client: AsyncComposio, user_id: str) -> list[Any]:
 
 
 async def store_plainly(engine: AsyncEngine, rows: Iterable[Integration]) -> None:
-    """Look for each row, then insert or update it; one transaction."""
+    """For each row a SELECT and an INSERT or UPDATE; one transaction."""
     async with AsyncSession(engine) as session, session.begin():
         for row in rows:
-            key = {"composio_user_id": row.composio_user_id, "provider": row.provider}
-            found = (await session.execute(select(IntegrationRow).filter_by(**key))).scalar_one_or_none()
+            found = await session.scalar(
+                select(IntegrationRow).where(
+                    IntegrationRow.composio_user_id == row.composio_user_id,  # type: ignore[arg-type]
+                    IntegrationRow.provider == row.provider,  # type: ignore[arg-type]
+                )
+            )
             if found is None:
-                found = IntegrationRow(**key, state=State.NOT_CONNECTED, revision=0)
-                session.add(found)
-            found.state = row.state.value
-            found.account_id = row.account_id
-            found.account_name = row.account_name
-            found.toolkit = row.toolkit
-            found.usable_accounts = row.usable_accounts
-            found.status = row.status
-            found.reason = row.reason
-            found.since = row.since
-            found.revision += 1
+                session.add(_new(row))
+            else:
+                found.account_id = row.account_id
+                found.account_name = row.account_name
+                found.state = row.state.value
+                found.since = row.since
+                found.revision += 1
+            await session.flush()
+
+
+def _new(row: Integration) -> IntegrationRow:
+    return IntegrationRow(
+        composio_user_id=row.composio_user_id,
+        provider=row.provider,
+        state=row.state.value,
+        account_id=row.account_id,
+        account_name=row.account_name,
+        toolkit=row.toolkit,
+        usable_accounts=row.usable_accounts,
+        status=row.status,
+        reason=row.reason,
+        since=row.since,
+        revision=1,
+    )

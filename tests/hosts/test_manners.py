@@ -48,6 +48,9 @@ def only_what_is_new() -> Iterator[None]:
 def traces(env: Env) -> dict[str, Any]:
     """Everything that a plugin could leave behind in a process."""
     gc.collect()
+    for thread in threading.enumerate():
+        if "connection_worker" in thread.name:
+            thread.join(0.2)  # SQLite's driver does not wait for the thread of a connection that it could not open
     bot: Any = env.bot
     store = vars(bot._connection._view_store)  # noqa: SLF001
     tasks = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]

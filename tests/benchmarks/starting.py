@@ -1,0 +1,86 @@
+"""A process from its start until the extension is loaded: the CPU time, and the memory that is resident then.
+
+Each start is a process of its own that tells both itself. The memory is read from ``/proc``, as Linux has it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from tests.benchmarks.measure import costs
+from tests.benchmarks.parts import Effort
+from tests.benchmarks.server import KEY
+from tests.benchmarks.table import Row
+
+_BOT = """
+import asyncio, os, time
+import discord
+from discord.ext import commands
+{imports}
+
+async def main():
+    async with commands.Bot("!", intents=discord.Intents(guilds=True)) as bot:
+        {load}
+        with open("/proc/self/statm") as file:
+            pages = int(file.read().split()[1])
+        print(time.process_time(), pages * os.sysconf("SC_PAGESIZE"))
+
+asyncio.run(main())
+"""
+_WAYS = {
+    "minimum": _BOT.format(imports="import composio_client", load="pass"),
+    "ours": _BOT.format(imports="", load="await bot.load_extension('cogs.integrations')"),
+    "plain": _BOT.format(imports="from composio import Composio", load="Composio()"),
+}
+_SECONDS = 60.0
+WHY = "SQLAlchemy, SQLModel and pydantic-settings are the rest, and no part of any of them is imported needlessly"
+
+
+async def measured(effort: Effort) -> AsyncIterator[Row]:
+    """Two rows of the same starts."""
+    seconds: dict[str, list[float]] = {way: [] for way in _WAYS}
+    memory: dict[str, list[float]] = {way: [] for way in _WAYS}
+    with tempfile.TemporaryDirectory(prefix="integrations-benchmark-") as folder:
+        environment = _environment(Path(folder))
+        for number in range(effort.rounds + 1):
+            for way, source in _WAYS.items():
+                taken, resident = await _start(source, environment)
+                if number:  # the first one compiles what is imported, and makes the database
+                    seconds[way].append(taken)
+                    memory[way].append(resident)
+    goal = "the plain way is a bot with composio.Composio() instead"
+    yield Row(work="start, CPU", costs=costs(seconds), at_most=1.15, at_least=1.25, why=WHY, note=goal)
+    yield Row(
+        work="start, memory",
+        costs=costs(memory),
+        at_most=1.2,
+        at_least=1.25,
+        unit=(1 / 2**20, "MiB"),
+        why=WHY,
+    )
+
+
+async def _start(source: str, environment: Mapping[str, str]) -> tuple[float, float]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", source, env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), _SECONDS)
+    except BaseException:
+        process.kill()
+        raise
+    taken, resident = output.split()
+    return float(taken), float(resident)
+
+
+def _environment(folder: Path) -> Mapping[str, str]:
+    return os.environ | {
+        "COMPOSIO_API_KEY": KEY,
+        "INTEGRATIONS_GUILD_IDS": "1",
+        "INTEGRATIONS_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'start.db'}",
+    }
