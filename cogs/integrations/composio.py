@@ -128,16 +128,19 @@ class ComposioGateway:
     ) -> None:
         # A proxy of the environment must not be asked for this machine.
         trust_env = httpx.URL(base_url).host not in LOOPBACK
+        # Shared: loading the certificate authorities takes longer than anything else at the start.
+        authorities = httpx.create_ssl_context(trust_env=trust_env)
         # aiohttp reads with less CPU, but sends a DELETE again by itself when a kept connection breaks.
         self._reads = sdk.AsyncComposio(
             auth=sdk.ProjectAuth(api_key),
             base_url=base_url,
             timeout=timeout,
             max_retries=read_retries,
-            http_client=sdk.DefaultAioHttpClient(trust_env=trust_env),
+            http_client=sdk.DefaultAioHttpClient(trust_env=trust_env, verify=authorities),
         )
         self._writes = self._reads.with_options(
-            max_retries=0, http_client=sdk.DefaultAsyncHttpxClient(trust_env=trust_env)
+            max_retries=0,
+            http_client=sdk.DefaultAsyncHttpxClient(trust_env=trust_env, verify=authorities),
         )
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""``/integrations list`` from the interaction to the answer, in SimCord, beside a command that answers a constant."""
+"""``/integrations list`` from interaction to answer, under SimCord, beside a command that answers a constant."""
 
 from __future__ import annotations
 

@@ -35,7 +35,10 @@ asyncio.run(main())
 _WAYS = {
     "minimum": _BOT.format(imports="import composio_client", load="pass"),
     "ours": _BOT.format(imports="", load="await bot.load_extension('cogs.integrations')"),
-    "plain": _BOT.format(imports="from composio import Composio", load="Composio()"),
+    "plain": _BOT.format(
+        imports="from composio import Composio\nfrom sqlalchemy.ext.asyncio import create_async_engine\nimport sqlmodel",
+        load="Composio(), create_async_engine('sqlite+aiosqlite://')",
+    ),
 }
 _SECONDS = 60.0
 WHY = "SQLAlchemy, SQLModel and pydantic-settings are the rest, and no part of any of them is imported needlessly"
