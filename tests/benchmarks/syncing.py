@@ -32,17 +32,18 @@ async def measured(parts: Parts) -> AsyncIterator[Row]:
         mirror_raw(parts.raw_database, await service.look(user(size)))
         yield Row(
             work=f"sync {size:,} accounts, nothing changed",
-            costs=await measure(_contenders(parts, service, size, size // 10 if scaled else size)),
+            **await measure(_contenders(parts, service, size, size // 10 if scaled else size)),
+            accounts=size,
             at_most=AT_MOST.get(size),
             at_least=AT_LEAST.get(size),
             why=WHY.get(size, ""),
-            note="the plain way: a sync of 1,000, times 10" if scaled else "",
+            note="The plain way: 1,000 accounts, times 10" if scaled else "",
         )
     await service.close()
 
 
 def _contenders(parts: Parts, service: IntegrationService, size: int, plain_size: int) -> dict[str, Contender]:
-    rounds, repeat = parts.effort.rounds, max(1, 1_000 // size // 4)
+    rounds, repeat = parts.effort.rounds, parts.effort.repeat(size)
 
     async def least() -> None:
         await read_raw(parts.raw, user(size))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.integrations import Store, prepare
 from storage.integrations.engine import SQLITE_BUSY_SECONDS
 from tests.conftest import USER_ID
 from tests.storage.conftest import on_sqlite
-from tests.storage.databases import Databases
+from tests.storage.databases import Databases, file_of
 from tests.storage.processes import Processes
 from tests.storage.rows import history, row, sync
 
@@ -50,6 +54,29 @@ class TestAnEngineOfOurs:
             await connection.exec_driver_sql("UPDATE integrations_provider SET account_id = 'unfinished'")
 
             assert (await store.read("ada")).get("gmail") == row(revision=1)
+
+    async def test_waits_for_who_writes_before_it_turns_to_a_write_ahead_log(
+        self, engine: AsyncEngine, url: str
+    ) -> None:
+        await engine.dispose()
+        with closing(sqlite3.connect(file_of(url))) as other:
+            other.execute("PRAGMA journal_mode = DELETE")
+            other.execute("BEGIN IMMEDIATE")
+            tries = 0
+            tried_twice = asyncio.Event()
+
+            def executed(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+                nonlocal tries
+                tries += "journal_mode" in statement
+                if tries == 2:
+                    tried_twice.set()
+
+            event.listen(engine.sync_engine, "before_cursor_execute", executed)
+            preparing = asyncio.create_task(prepare(engine))
+            await asyncio.wait_for(tried_twice.wait(), 10)
+        await preparing
+
+        assert await ask(engine, "journal_mode") == "wal"
 
 
 @on_sqlite

@@ -580,7 +580,7 @@ class TestFailures:
         address = "ada@example.com"
         async with engine.begin() as connection:
             await connection.execute(
-                text("ALTER TABLE integrations_event ALTER COLUMN reason TYPE integer USING NULL")
+                text("ALTER TABLE integrations_event ADD CHECK (CAST(reason AS integer) > 0)")
             )
 
         with pytest.raises(StorageError) as raised:
