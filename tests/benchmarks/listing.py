@@ -29,7 +29,7 @@ async def measured(effort: Effort) -> AsyncIterator[Row]:
         await _add_constant(world, shown.response.embeds[0], shown.response.components)
         yield Row(
             work="/integrations list, 8 providers",
-            **await measure(
+            costs=await measure(
                 {
                     "minimum": Contender(work=_command(world, "constant"), rounds=effort.rounds, repeat=20),
                     "ours": Contender(work=_command(world, "integrations list"), rounds=effort.rounds, repeat=20),

@@ -6,7 +6,7 @@ CPU time and ratios, because the wall clock and the speed of a machine say nothi
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from time import process_time
@@ -41,8 +41,27 @@ class Contender:
         return (process_time() - begin) / self.repeat * self.scale
 
 
-async def measure(contenders: Mapping[str, Contender]) -> dict[str, float]:
-    """The median of each contender."""
+@dataclass(frozen=True)
+class Costs:
+    """Medians of what ours and the references took, in seconds or in whatever else the row counts."""
+
+    ours: float
+    minimum: float
+    plain: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        """How much more than the minimum ours takes."""
+        return self.ours / self.minimum
+
+    @property
+    def speedup(self) -> float | None:
+        """How much less than the plain way ours takes."""
+        return None if self.plain is None else self.plain / self.ours
+
+
+async def measure(contenders: Mapping[str, Contender]) -> Costs:
+    """The costs of ``ours``, ``minimum`` and, where there is one, ``plain``, interleaved."""
     for contender in contenders.values():
         if contender.rounds > 1:  # warm up
             await contender.prepare()
@@ -52,4 +71,9 @@ async def measure(contenders: Mapping[str, Contender]) -> dict[str, float]:
         for name, contender in contenders.items():
             if number < contender.rounds:
                 samples[name].append(await contender.seconds())
-    return {name: median(values) for name, values in samples.items()}
+    return costs(samples)
+
+
+def costs(samples: Mapping[str, Sequence[float]]) -> Costs:
+    """The medians of what was sampled for each contender."""
+    return Costs(**{name: median(values) for name, values in samples.items()})

@@ -32,10 +32,6 @@ class Effort:
     rounds: int
     whole: bool
 
-    def repeat(self, accounts: int) -> int:
-        """How often a work of so many accounts is done for one measurement: a short one alone is only noise."""
-        return max(1, 200 // accounts)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:

@@ -9,10 +9,10 @@ import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from statistics import median
 
+from tests.benchmarks.measure import costs
 from tests.benchmarks.parts import Effort
 from tests.benchmarks.server import KEY
 from tests.benchmarks.table import Row
@@ -36,18 +36,12 @@ _WAYS = {
     "minimum": _BOT.format(imports="import composio_client", load="pass"),
     "ours": _BOT.format(imports="", load="await bot.load_extension('cogs.integrations')"),
     "plain": _BOT.format(
-        imports="import sqlmodel\nfrom composio import Composio\n"
-        "from sqlalchemy.ext.asyncio import create_async_engine",
+        imports="from composio import Composio\nfrom sqlalchemy.ext.asyncio import create_async_engine\nimport sqlmodel",
         load="Composio(), create_async_engine('sqlite+aiosqlite://')",
     ),
 }
 _SECONDS = 60.0
-_ROUNDS = 3  # a start takes seconds, and always the same
-WHY = (
-    "importing composio_client, which AsyncComposio and Composio both need, is two thirds of either start; what "
-    "remains is SQLAlchemy with SQLModel, which both have too"
-)
-NOTE = "The plain way: a bot with composio.Composio(), and SQLModel and an engine that it stores with"
+WHY = "SQLAlchemy, SQLModel and pydantic-settings are the rest, and no part of any of them is imported needlessly"
 
 
 async def measured(effort: Effort) -> AsyncIterator[Row]:
@@ -56,25 +50,22 @@ async def measured(effort: Effort) -> AsyncIterator[Row]:
     memory: dict[str, list[float]] = {way: [] for way in _WAYS}
     with tempfile.TemporaryDirectory(prefix="integrations-benchmark-") as folder:
         environment = _environment(Path(folder))
-        for number in range(min(effort.rounds, _ROUNDS) + 1):
+        for number in range(effort.rounds + 1):
             for way, source in _WAYS.items():
                 taken, resident = await _start(source, environment)
                 if number:  # the first one compiles what is imported, and makes the database
                     seconds[way].append(taken)
                     memory[way].append(resident)
-    yield Row(work="start, CPU", **_medians(seconds), at_most=1.15, at_least=1.25, why=WHY, note=NOTE)
+    goal = "the plain way is a bot with composio.Composio() instead"
+    yield Row(work="start, CPU", costs=costs(seconds), at_most=1.15, at_least=1.25, why=WHY, note=goal)
     yield Row(
         work="start, memory",
-        **_medians(memory),
+        costs=costs(memory),
         at_most=1.2,
         at_least=1.25,
         unit=(1 / 2**20, "MiB"),
         why=WHY,
     )
-
-
-def _medians(samples: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    return {way: median(values) for way, values in samples.items()}
 
 
 async def _start(source: str, environment: Mapping[str, str]) -> tuple[float, float]:
