@@ -36,7 +36,8 @@ _WAYS = {
     "minimum": _BOT.format(imports="import composio_client", load="pass"),
     "ours": _BOT.format(imports="", load="await bot.load_extension('cogs.integrations')"),
     "plain": _BOT.format(
-        imports="from composio import Composio\nfrom sqlalchemy.ext.asyncio import create_async_engine\nimport sqlmodel",
+        imports="import sqlmodel\nfrom composio import Composio\n"
+        "from sqlalchemy.ext.asyncio import create_async_engine",
         load="Composio(), create_async_engine('sqlite+aiosqlite://')",
     ),
 }
