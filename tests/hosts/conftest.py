@@ -9,6 +9,7 @@ import sys
 import venv
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -29,7 +30,8 @@ STRICT = ("-W", "error", "-W", "ignore:'audioop' is deprecated:DeprecationWarnin
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(PROJECT))
+    at_hand = ["--no-build-isolation"] if find_spec("hatchling") else []  # otherwise pip fetches it
+    _pip("wheel", "--no-deps", *at_hand, "--wheel-dir", str(folder), str(PROJECT))
     [built] = folder.glob("*.whl")
     return built
 
