@@ -20,7 +20,6 @@ from bot.sandbox.standin import StandIn
 
 API_KEY = "ak_sandbox"
 USER_ID = "peterbot-user"
-NIGHT = timedelta(hours=9)
 GUILD_ID = 1_000_000_000_000_000_001
 
 
@@ -43,7 +42,7 @@ async def open_world() -> AsyncIterator[World]:
         # A longer settling would wait for the timers of idle connections.
         env = Env(Bot([GUILD_ID]), settle_timeout=4.0)
         # SimCord's clock begins in the past; people should see today's date.
-        env.backend.advance_clock((datetime.now(UTC) - NIGHT - env.now()).total_seconds())
+        env.backend.advance_clock((datetime.now(UTC) - env.now()).total_seconds())
         env.backend.bot_user.name = "Peterbot"
         guild = env.create_guild("Peterbot's Workshop", id=GUILD_ID)
         async with StandIn(api_key=API_KEY, user_id=USER_ID, clock=env.now) as composio:
@@ -91,7 +90,10 @@ def _environment(settings: Mapping[str, str]) -> Iterator[None]:
 
 
 async def set_the_scene(world: World) -> None:
-    """Yesterday, told in the back room; then a night in which something happened at Composio."""
+    """Yesterday, told in the back room; then a night in which something happened at Composio.
+
+    Max syncs there, so that Ada, who does the main job, has no cool-down to wait for.
+    """
     composio = world.composio
     weeks = timedelta(weeks=1)
     composio.connect("gmail", alias="work-gmail", age=6 * weeks)
@@ -99,10 +101,9 @@ async def set_the_scene(world: World) -> None:
     notion = composio.connect("notion", age=4 * weeks)
     linear = composio.connect("linear", age=3 * weeks)
     composio.connect("googledrive", age=weeks, status="INITIATED")
-    await world.admin.slash(world.back_room, "integrations sync")
+    await world.member.slash(world.back_room, "integrations sync")
     await world.admin.slash(world.back_room, "integrations toggle", provider="googlecalendar", enabled=False)
 
-    world.env.backend.advance_clock(NIGHT.total_seconds())
     composio.expire(notion.id)
     composio.remove(linear.id)
     composio.connect("googledocs", age=timedelta(hours=7))
