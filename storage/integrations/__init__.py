@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from .engine import DatabaseRefusedError, StorageError, open_engine, prepare
-from .store import Event, Integration, Mirror, OutdatedError, Store
-from .tables import Action, Condition, EventOutcome, State
+from .engine import open_engine, prepare
+from .errors import DatabaseRefusedError, OutdatedError, StorageError
+from .store import Store
+from .tables import ID_LENGTH, NAME_LENGTH, REASON_LENGTH, STATUS_LENGTH
+from .values import (
+    Action,
+    Condition,
+    Event,
+    EventOutcome,
+    Fact,
+    Forgotten,
+    Integration,
+    Mirror,
+    State,
+)
 
 __all__ = [
+    "ID_LENGTH",
+    "NAME_LENGTH",
+    "REASON_LENGTH",
+    "STATUS_LENGTH",
     "Action",
     "Condition",
     "DatabaseRefusedError",
     "Event",
     "EventOutcome",
+    "Fact",
+    "Forgotten",
     "Integration",
     "Mirror",
     "OutdatedError",

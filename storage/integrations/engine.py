@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -13,41 +12,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from .migrations import HEAD, VERSION_TABLE, VERSIONS, upgrade
+from .errors import DatabaseRefusedError, translated
+from .migrations import HEAD, VERSION_TABLE, VERSIONS, load, upgrade
 from .tables import metadata
 
 SQLITE_BUSY_SECONDS = 10
 # Any constant does, as long as every process of ours takes the same one.
 _POSTGRES_LOCK = 0x1A7E67A7
-
-
-class StorageError(Exception):
-    """The database could not be read or written; nothing of the failed operation is stored."""
-
-
-class DatabaseRefusedError(StorageError):
-    """The database is not one that we may write to; the message is a sentence for the operator."""
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn what SQLAlchemy and the drivers raise into `StorageError`, whose text holds no value of a row.
-
-    The drivers' connection errors arrive as `OSError`, and what SQLite's driver says of a value that it cannot
-    hold as `OverflowError` or `UnicodeError`; everything else is wrapped by SQLAlchemy.
-    """
-    try:
-        yield
-    except (SQLAlchemyError, OSError, OverflowError, UnicodeError) as error:
-        raise StorageError(f"{type(error).__name__}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    cause = getattr(error, "orig", None) or error
-    # PostgreSQL and its driver quote values. SQLite never does, and without parameters there are none.
-    if isinstance(cause, sqlite3.Error) or not getattr(error, "params", None):
-        return str(cause)
-    return type(getattr(cause, "driver_exception", cause)).__name__
 
 
 def open_engine(url: str) -> AsyncEngine:
@@ -98,10 +69,11 @@ async def prepare(engine: AsyncEngine) -> None:
     `DatabaseRefusedError` for a corrupt database, one of a newer version than ours, or one whose tables
     only look like ours; `StorageError` when it cannot be reached or written.
     """
-    with translated(), _refusing():
-        async with _connected(engine) as connection:
-            if await connection.run_sync(_check) != HEAD:
+    with translated(), refusing():
+        async with connected(engine) as connection:
+            if await connection.run_sync(checked_version) != HEAD:
                 await connection.rollback()  # what was seen so far is old once the lock is ours
+                await asyncio.to_thread(load)
                 await connection.run_sync(_lock)
                 await connection.run_sync(_migrate)
                 await connection.commit()
@@ -126,7 +98,8 @@ async def _switch_to_wal(connection: AsyncConnection) -> None:
 
 
 @asynccontextmanager
-async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection; raises `DatabaseRefusedError` when the URL has an option that the driver does not know."""
     async with AsyncExitStack() as stack:
         try:
             connection = await stack.enter_async_context(engine.connect())
@@ -137,7 +110,8 @@ async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 
 
 @contextmanager
-def _refusing() -> Iterator[None]:
+def refusing() -> Iterator[None]:
+    """Turn what a database says that is damaged, or not ours, into `DatabaseRefusedError`."""
     try:
         yield
     except DatabaseError as error:
@@ -163,7 +137,8 @@ def _not_ours(what: str) -> str:
     )
 
 
-def _check(connection: Connection) -> str | None:
+def checked_version(connection: Connection) -> str | None:
+    """The version of our tables, None where there are none; raises `DatabaseRefusedError` like `prepare`."""
     version = _version(connection)
     if version is not None and version not in VERSIONS:
         raise DatabaseRefusedError(
@@ -209,14 +184,15 @@ def _lock(connection: Connection) -> None:
 
 
 def _migrate(connection: Connection) -> None:
-    version = _check(connection)  # again: another process may have migrated while we waited
+    version = checked_version(connection)  # again: another process may have migrated while we waited
     if version is None:
-        _refuse_foreign_tables(connection)
+        refuse_foreign_tables(connection)
     if version != HEAD:
         upgrade(connection)
 
 
-def _refuse_foreign_tables(connection: Connection) -> None:
+def refuse_foreign_tables(connection: Connection) -> None:
+    """Raise `DatabaseRefusedError` when a database without a version of ours has a table with a name of ours."""
     taken = [table.name for table in metadata.sorted_tables if inspect(connection).has_table(table.name)]
     if taken:
         raise DatabaseRefusedError(_not_ours(taken[0]))

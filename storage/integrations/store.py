@@ -1,19 +1,30 @@
-"""The queries. Every write is one transaction that begins with a write, so that on SQLite it waits its turn."""
+"""The mirror of every Composio user, what happened to it, and the log of what was written."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from .engine import translated
-from .tables import Action, Condition, EventOutcome, State, events, integrations, syncs
+from .errors import OutdatedError
+from .servers import Servers
+from .tables import changes, events, integrations, syncs
+from .values import (
+    Action,
+    Condition,
+    Event,
+    EventOutcome,
+    Fact,
+    Integration,
+    Mirror,
+    State,
+    Stored,
+    condition_of,
+)
 
 _STATE_COLUMNS = (
     "state",
@@ -27,90 +38,14 @@ _STATE_COLUMNS = (
 )
 
 
-class OutdatedError(Exception):
-    """Somebody else wrote since the values that a write was based on were read; nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Integration:
-    """One provider for one Composio user, as it is stored.
-
-    ``account_id``, ``account_name`` and ``toolkit`` belong to the account that decided the state, ``status`` and
-    ``reason`` are Composio's words for why it cannot be used, ``since`` is when the state began there.
-    ``revision`` is 0 for a row that does not exist yet.
-    """
-
-    composio_user_id: str
-    provider: str
-    state: State = State.NOT_CONNECTED
-    enabled: bool = True
-    account_id: str | None = None
-    account_name: str | None = None
-    toolkit: str | None = None
-    usable_accounts: int = 0
-    status: str | None = None
-    reason: str | None = None
-    since: datetime | None = None
-    revision: int = 0
-
-    @property
-    def condition(self) -> Condition:
-        """The state and the switch in one."""
-        if self.state is State.CONNECTED and not self.enabled:
-            return Condition.DISABLED
-        return Condition(self.state.value)
-
-    def same_state(self, other: Integration) -> bool:
-        """Whether a sync would have nothing to write to turn one into the other."""
-        return all(getattr(self, name) == getattr(other, name) for name in _STATE_COLUMNS)
-
-
-@dataclass(frozen=True, slots=True)
-class Mirror:
-    """Everything that is stored about one Composio user; ``synced_at`` is None before the first sync."""
-
-    composio_user_id: str
-    synced_at: datetime | None = None
-    revision: int = 0
-    rows: dict[str, Integration] = field(default_factory=dict)
-
-    def get(self, provider: str) -> Integration:
-        """The provider's row, or one that says that nothing is connected."""
-        return self.rows.get(provider) or Integration(self.composio_user_id, provider)
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What happened to one provider, and who did it; ``status`` and ``reason`` are Composio's words."""
-
-    at: datetime
-    composio_user_id: str
-    provider: str
-    action: Action
-    before: Condition
-    after: Condition
-    outcome: EventOutcome = EventOutcome.DONE
-    guild_id: int | None = None
-    person_id: int | None = None
-    status: str | None = None
-    reason: str | None = None
-
-
-class Store:
-    """The queries over one engine, which stays the caller's to dispose of."""
+class Store(Servers):
+    """All queries over one engine, which stays the caller's to dispose of."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
-        insert = _insert_of(engine.dialect.name)
+        super().__init__(engine)
         # Made once: to make a statement takes longer than to look one up by what it was compiled to.
-        self._upsert_sync = _upsert(insert(syncs), "synced_at")
-        self._upsert_rows = _upsert(insert(integrations), *_STATE_COLUMNS)
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
-        with translated():
-            async with self._engine.begin() as connection:
-                yield connection
+        self._upsert_sync = _upsert(self._insert(syncs), "synced_at")
+        self._upsert_rows = _upsert(self._insert(integrations), *_STATE_COLUMNS)
 
     async def read(self, composio_user_id: str) -> Mirror:
         """Everything about one Composio user, in one statement and so of one moment."""
@@ -120,10 +55,14 @@ class Store:
         rows = {row.provider: _integration(row) for row in found if row.provider is not None}
         return Mirror(composio_user_id, found[0].synced_at, found[0].sync_revision or 0, rows)
 
-    async def read_all(self) -> list[Integration]:
-        """Every row of every Composio user."""
+    async def read_facts(self, composio_user_ids: Collection[str]) -> dict[str, list[Fact]]:
+        """What there is to remember of these users, at most some hundred; of one without rows an empty list."""
+        facts: dict[str, list[Fact]] = {user_id: [] for user_id in composio_user_ids}
         async with self._transaction() as connection:
-            return [_integration(row) for row in await connection.execute(sa.select(integrations))]
+            found = (await connection.execute(_READ_FACTS, {"wanted": list(facts)})).all()
+        for user_id, provider, state, enabled, toolkit in found:
+            facts[user_id].append(Fact(provider, condition_of(state, enabled), toolkit))
+        return facts
 
     async def record_sync(
         self, seen: Mirror, changes: Sequence[Integration], at: datetime, happened: Sequence[Event] = ()
@@ -162,10 +101,13 @@ class Store:
     async def _write(self, connection: AsyncConnection, rows: Sequence[Integration]) -> frozenset[tuple[str, str]]:
         if not rows:
             return frozenset()
+        _refuse_newer(*(row.state for row in rows))
         written = await connection.execute(self._upsert_rows, [_values(row) for row in rows])
         return frozenset((user_id, provider) for user_id, provider in written.all())
 
     async def _remember(self, connection: AsyncConnection, happened: Sequence[Event]) -> None:
+        for event in happened:
+            _refuse_newer(event.action, event.before, event.after, event.outcome)
         if happened:
             await connection.execute(sa.insert(events), [asdict(event) for event in happened])
 
@@ -220,14 +162,18 @@ class Store:
         async with self._transaction() as connection:
             return (await connection.execute(sa.delete(events).where(events.c.at < before))).rowcount
 
+    async def trim_changes(self, keep: int = 10_000) -> int:
+        """Delete the log of changes but for the newest *keep* numbers; returns how many rows that were."""
+        newest = sa.select(sa.func.max(changes.c.number)).scalar_subquery()
+        # The newest row stays, whatever is asked for: the next number follows from it.
+        old = changes.c.number <= newest - max(keep, 1)
+        async with self._transaction() as connection:
+            return (await connection.execute(sa.delete(changes).where(old))).rowcount
 
-def _insert_of(dialect: str) -> Any:
-    """The dialect's ``INSERT … ON CONFLICT``; the other dialect's modules are not imported."""
-    if dialect == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415
 
-        return insert
-    return sqlite.insert
+def _refuse_newer(*words: Stored) -> None:
+    if any(word == "newer" for word in words):
+        raise ValueError("what only a newer version knows cannot be written by this one")
 
 
 def _upsert(insert: Any, *columns: str) -> Any:
@@ -266,6 +212,14 @@ def _read_statement() -> sa.Select[Any]:
 
 _READ = _read_statement()
 
+_READ_FACTS = sa.select(
+    integrations.c.composio_user_id,
+    integrations.c.provider,
+    integrations.c.state,
+    integrations.c.enabled,
+    integrations.c.toolkit,
+).where(integrations.c.composio_user_id.in_(sa.bindparam("wanted", expanding=True)))
+
 
 def _integration(row: Any) -> Integration:
     return Integration(
@@ -285,17 +239,4 @@ def _integration(row: Any) -> Integration:
 
 
 def _values(row: Integration) -> dict[str, Any]:
-    return {
-        "composio_user_id": row.composio_user_id,
-        "provider": row.provider,
-        "state": row.state.value,
-        "enabled": row.enabled,
-        "account_id": row.account_id,
-        "account_name": row.account_name,
-        "toolkit": row.toolkit,
-        "usable_accounts": row.usable_accounts,
-        "status": row.status,
-        "reason": row.reason,
-        "since": row.since,
-        "revision": row.revision + 1,
-    }
+    return asdict(row) | {"revision": row.revision + 1}

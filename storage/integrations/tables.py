@@ -2,54 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Index, Integer, Table
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import BigInteger, Column, DateTime, Dialect, Index, Integer, Table, text
 from sqlalchemy.orm import registry
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
 ID_LENGTH = 255
 NAME_LENGTH = 100
 STATUS_LENGTH = 64
 REASON_LENGTH = 300
-
-
-class State(StrEnum):
-    """What the accounts of one provider amount to; derived, never typed by hand."""
-
-    CONNECTED = "connected"
-    NEEDS_RECONNECT = "needs_reconnect"
-    NOT_CONNECTED = "not_connected"
-
-
-class Condition(StrEnum):
-    """A state together with the switch, as the history tells it."""
-
-    CONNECTED = "connected"
-    DISABLED = "disabled"
-    NEEDS_RECONNECT = "needs_reconnect"
-    NOT_CONNECTED = "not_connected"
-
-
-class Action(StrEnum):
-    """What somebody did."""
-
-    SYNC = "sync"
-    TOGGLE = "toggle"
-    REVOKE = "revoke"
-
-
-class EventOutcome(StrEnum):
-    """How it ended."""
-
-    DONE = "done"
-    PARTLY = "partly"
-    FAILED = "failed"
 
 
 # The base of a generic is evaluated at run time; the parameter is for the type checker only.
@@ -59,25 +23,11 @@ else:
     _DateTimeDecorator = TypeDecorator
 
 
-class _SqliteDateTime(sqlite.DATETIME):
-    """The text that SQLAlchemy stores too, made in a fraction of the time: a large write has thousands of them."""
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], str | None]:
-        """What turns a UTC time into ``YYYY-MM-DD HH:MM:SS.ffffff``, without the offset."""
-        return lambda value: None if value is None else value.isoformat(" ", "microseconds")[:26]
-
-
 class UtcDateTime(_DateTimeDecorator):
     """Aware UTC in and out; SQLite would hand back naive times."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """How this database stores it."""
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(_SqliteDateTime())  # type: ignore[no-untyped-call]
-        return dialect.type_descriptor(DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Refuse a naive time: it would be stored as somebody's local time."""
@@ -136,6 +86,7 @@ class EventRow(_Base, table=True):
     __table_args__ = (
         Index("ix_integrations_event_user", "composio_user_id", "id"),
         Index("ix_integrations_event_at", "at"),
+        Index("ix_integrations_event_guild", "guild_id"),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=_COUNTER)
@@ -152,7 +103,44 @@ class EventRow(_Base, table=True):
     reason: str | None = Field(default=None, max_length=REASON_LENGTH)
 
 
+class ServerRow(_Base, table=True):
+    """A server that was served, and when it was left."""
+
+    __tablename__: ClassVar[str] = "integrations_server"
+    __table_args__ = (
+        Index("ix_integrations_server_user", "composio_user_id"),
+        # Of all servers few were left.
+        Index(
+            "ix_integrations_server_left",
+            "left_at",
+            sqlite_where=text("left_at IS NOT NULL"),
+            postgresql_where=text("left_at IS NOT NULL"),
+        ),
+    )
+
+    guild_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    composio_user_id: str = Field(max_length=ID_LENGTH)
+    left_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class ChangeRow(_Base, table=True):
+    """Whose provider rows were written: the log that the database itself keeps, by triggers."""
+
+    __tablename__: ClassVar[str] = "integrations_change"
+    # SQLite has no numbers of transactions, and so nothing in this index.
+    __table_args__ = (Index("ix_integrations_change_txn", "txn", sqlite_where=text("txn IS NOT NULL")),)
+
+    number: int | None = Field(default=None, primary_key=True, sa_type=_COUNTER)
+    composio_user_id: str | None = Field(
+        default=None, max_length=ID_LENGTH, description="nobody's when anything may have changed"
+    )
+    token: int = Field(sa_type=BigInteger, description="random: after a restore a number can be another row's")
+    txn: int | None = Field(default=None, sa_type=BigInteger, description="the transaction, on PostgreSQL")
+
+
 metadata = _Base.metadata
 integrations = cast("Table", IntegrationRow.__table__)  # type: ignore[attr-defined]
 syncs = cast("Table", SyncRow.__table__)  # type: ignore[attr-defined]
 events = cast("Table", EventRow.__table__)  # type: ignore[attr-defined]
+servers = cast("Table", ServerRow.__table__)  # type: ignore[attr-defined]
+changes = cast("Table", ChangeRow.__table__)  # type: ignore[attr-defined]

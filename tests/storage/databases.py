@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -122,9 +123,14 @@ async def picture(engine: AsyncEngine, *tables: str) -> dict[str, Any]:
                 if not tables or name in tables:
                     found.setdefault(name, {"is": []})["is"].append(tuple(facts))
         for name, table in found.items():
-            rows = await connection.execute(select(text("*")).select_from(text(name)))
-            table["rows"] = sorted(map(tuple, rows), key=str)
+            rows = (await connection.execute(select(text("*")).select_from(text(name)))).mappings()
+            table["rows"] = sorted((tuple(_steady(row)) for row in rows), key=str)
     return found
+
+
+def _steady(row: Mapping[str, Any]) -> list[Any]:
+    """All values but those that no two runs have in common."""
+    return [value for name, value in row.items() if name not in ("token", "txn")]
 
 
 # The first entry of each row is the table.
@@ -138,6 +144,9 @@ _DESCRIBED = {
         "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname",
         "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
         " WHERE connamespace = 'public'::regnamespace ORDER BY conname",
+        "SELECT tgrelid::regclass::text, 'trigger', tgname, pg_get_triggerdef(pg_trigger.oid), prosrc"
+        " FROM pg_trigger JOIN pg_proc ON tgfoid = pg_proc.oid WHERE NOT tgisinternal"
+        " AND pronamespace = 'public'::regnamespace ORDER BY tgname",
     ],
 }
 

@@ -71,7 +71,7 @@ class TestRefusing:
 
         assert await picture(engine) == before
 
-    @pytest.mark.parametrize("version", ["0003", "9999", "abc"])
+    @pytest.mark.parametrize("version", ["0004", "9999", "abc"])
     async def test_a_version_that_is_not_known(self, engine: AsyncEngine, version: str) -> None:
         await prepare(engine)
         await execute(engine, f"UPDATE integrations_version SET version_num = '{version}'")  # noqa: S608

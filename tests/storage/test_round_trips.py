@@ -31,7 +31,15 @@ READ = transaction(reads=1)
 OPERATIONS: dict[str, tuple[Callable[[Store], Awaitable[object]], Cost]] = {
     "read": (lambda store: store.read(ADA), READ),
     "read of an unknown user": (lambda store: store.read("nobody"), READ),
-    "read_all": (lambda store: store.read_all(), READ),
+    "read_facts": (lambda store: store.read_facts([ADA, "nobody"]), READ),
+    "arrive of a known server": (lambda store: store.arrive({1: ADA}), READ),
+    "arrive of a new server": (
+        lambda store: store.arrive({2: ADA}),
+        Cost(reads=1, writes=1, begins=2, commits=2),
+    ),
+    "leave": (lambda store: store.leave([1], NOON), transaction(writes=1)),
+    "servers_of_shard": (lambda store: store.servers_of_shard(0, 1, after=0, limit=10), READ),
+    "trim_changes": (lambda store: store.trim_changes(), transaction(writes=1)),
     "events": (lambda store: store.events(ADA, "gmail", offset=0, limit=10), READ),
     "forget_events": (lambda store: store.forget_events(NOON), transaction(writes=1)),
     "write without rows": (lambda store: store.write([]), Cost(begins=1, commits=1)),
@@ -64,6 +72,7 @@ async def test_an_operation_costs(
     store: Store, engine: AsyncEngine, operation: Callable[[Store], Awaitable[object]], cost: Cost
 ) -> None:
     await sync(store, row())
+    await store.arrive({1: ADA})
 
     with counted(engine) as counted_:
         await operation(store)

@@ -115,7 +115,7 @@ class TestSeveralProcesses:
     ) -> None:
         assert await processes.run("store_providers", url, times=TIMES, copies=2) == [0, 0]
 
-        assert [found.revision for found in await store.read_all()] == [TIMES, TIMES]
+        assert [found.revision for found in (await store.read(USER_ID)).rows.values()] == [TIMES, TIMES]
 
     async def test_can_start_while_others_work(
         self, databases: Databases, store: Store, url: str, processes: Processes
@@ -130,5 +130,5 @@ class TestSeveralProcesses:
 
         assert await writing == [0]
         assert starts
-        assert len(await store.read_all()) == 1
+        assert len((await store.read(USER_ID)).rows) == 1
         assert databases

@@ -7,8 +7,14 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 VERSION_TABLE = "integrations_version"
-VERSIONS = ("0001", "0002")
+VERSIONS = ("0001", "0002", "0003")
 HEAD = VERSIONS[-1]
+
+
+def load() -> None:
+    """Import Alembic, which takes so long that it is better done in a thread."""
+    import alembic.command  # noqa: PLC0415
+    import alembic.config  # noqa: F401, PLC0415
 
 
 def upgrade(connection: Connection, target: str = HEAD) -> None:

@@ -1,0 +1,51 @@
+"""What goes wrong here, in our own errors: nothing that SQLAlchemy or a driver raises leaves this package."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import SQLAlchemyError
+
+
+class StorageError(Exception):
+    """The database could not be read or written; nothing of the failed operation is stored."""
+
+
+class DatabaseRefusedError(StorageError):
+    """The database is not one that we may write to; the message is a sentence for the operator."""
+
+
+class OutdatedError(Exception):
+    """Somebody else wrote since the values that a write was based on were read; nothing was written."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what SQLAlchemy and the drivers raise into `StorageError`, whose text holds no value of a row.
+
+    The drivers' connection errors arrive as `OSError`, and what SQLite's driver says of a value that it cannot
+    hold as `OverflowError` or `UnicodeError`; everything else is wrapped by SQLAlchemy.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, OSError, OverflowError, UnicodeError) as error:
+        raise StorageError(f"{type(error).__name__}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    cause = getattr(error, "orig", None) or error
+    # PostgreSQL and its driver quote values. SQLite never does, and without parameters there are none.
+    if isinstance(cause, sqlite3.Error) or not getattr(error, "params", None):
+        return str(cause)
+    return type(getattr(cause, "driver_exception", cause)).__name__
+
+
+@contextmanager
+def of_driver() -> Iterator[None]:
+    """Turn whatever a driver raises into `StorageError`, where it is used without SQLAlchemy."""
+    try:
+        yield
+    except Exception as error:
+        raise StorageError(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,145 @@
+"""The servers: which are served, which were left and when, and how one is forgotten with what belongs to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from .queries import Queries
+from .tables import events, integrations, servers, syncs
+from .values import Forgotten
+
+# For each statement: SQLite takes a limited number of values, and older ones fewer than a thousand.
+_BATCH = 500
+
+
+class Servers(Queries):
+    """The queries about servers; Discord's word for one is guild."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        super().__init__(engine)
+        insert = self._insert(servers)
+        self._upsert_server = insert.on_conflict_do_update(
+            index_elements=[servers.c.guild_id],
+            set_={"composio_user_id": insert.excluded.composio_user_id, "left_at": sa.null()},
+        )
+
+    async def arrive(self, served: Mapping[int, str]) -> None:
+        """Remember that these servers are served, each for its Composio user; who had left is back.
+
+        Writes only what is not stored like that already.
+        """
+        async with self._transaction() as connection:
+            known = await _known(connection, served)
+        news = [
+            {"guild_id": guild_id, "composio_user_id": user_id}
+            for guild_id, user_id in sorted(served.items())
+            if known.get(guild_id) != user_id
+        ]
+        if news:
+            async with self._transaction() as connection:
+                await connection.execute(self._upsert_server, news)
+
+    async def leave(self, guild_ids: Collection[int], at: datetime) -> None:
+        """Remember since when these servers, as far as they are stored, are not served any more."""
+        async with self._transaction() as connection:
+            for batch in _batches(guild_ids):
+                leaves = servers.c.guild_id.in_(batch) & servers.c.left_at.is_(None)
+                await connection.execute(sa.update(servers).where(leaves).values(left_at=at))
+
+    async def servers_of_shard(self, shard_id: int, shard_count: int, *, after: int, limit: int) -> list[int]:
+        """The servers of a shard that were not left, by id from the first above *after* on."""
+        # Discord's rule. PostgreSQL shifts by an integer only, which a parameter of ours is not.
+        shard = servers.c.guild_id.bitwise_rshift(sa.literal_column("22")) % shard_count
+        statement = (
+            sa.select(servers.c.guild_id)
+            .where(servers.c.guild_id > after, servers.c.left_at.is_(None), shard == shard_id)
+            .order_by(servers.c.guild_id)
+            .limit(limit)
+        )
+        async with self._transaction() as connection:
+            return list((await connection.execute(statement)).scalars())
+
+    async def forget_servers(self, left_before: datetime, limit: int = 100) -> list[Forgotten]:
+        """Delete up to *limit* servers that were left before then, with their events, in one transaction.
+
+        What else is stored of a server's Composio user goes with the last server of that user; its remaining
+        events are counted with one of its servers. A server that came back keeps everything.
+        """
+        async with self._transaction() as connection:
+            await self._keep_others_from_arriving(connection)
+            gone = await _delete_servers(connection, left_before, limit)
+            if not gone:
+                return []
+            counted = await _delete_events(connection, events.c.guild_id, gone)
+            unused = await _without_a_server(connection, set(gone.values()))
+            rest = await _delete_users(connection, unused)
+        return [
+            Forgotten(guild_id, user_id, counted[guild_id] + rest.pop(user_id, 0), user_id in unused)
+            for guild_id, user_id in gone.items()
+        ]
+
+    async def _keep_others_from_arriving(self, connection: AsyncConnection) -> None:
+        # Until the end of the transaction, or a user could get a new server while it is deleted for having none.
+        # On SQLite the first write does the same.
+        if self._engine.dialect.name == "postgresql":
+            await connection.execute(sa.text(f"LOCK TABLE {servers.name} IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def _batches(ids: Collection[int]) -> list[list[int]]:
+    rest = iter(ids)
+    return list(iter(lambda: list(islice(rest, _BATCH)), []))
+
+
+async def _known(connection: AsyncConnection, guild_ids: Collection[int]) -> dict[int, str]:
+    """The Composio users of those that are stored and were not left."""
+    known: dict[int, str] = {}
+    for batch in _batches(guild_ids):
+        statement = sa.select(servers.c.guild_id, servers.c.composio_user_id).where(
+            servers.c.guild_id.in_(batch), servers.c.left_at.is_(None)
+        )
+        known.update((guild_id, user_id) for guild_id, user_id in await connection.execute(statement))
+    return known
+
+
+async def _delete_servers(connection: AsyncConnection, left_before: datetime, limit: int) -> dict[int, str]:
+    left = (
+        sa.select(servers.c.guild_id)
+        .where(servers.c.left_at < left_before)
+        .order_by(servers.c.left_at, servers.c.guild_id)
+        .limit(limit)
+    )
+    statement = (
+        sa.delete(servers)
+        .where(servers.c.guild_id.in_(left))
+        .returning(servers.c.guild_id, servers.c.composio_user_id)
+    )
+    return dict(sorted((guild_id, user_id) for guild_id, user_id in await connection.execute(statement)))
+
+
+async def _without_a_server(connection: AsyncConnection, user_ids: set[str]) -> set[str]:
+    used = sa.select(servers.c.composio_user_id).where(servers.c.composio_user_id.in_(user_ids)).distinct()
+    return user_ids - set((await connection.execute(used)).scalars())
+
+
+async def _delete_users(connection: AsyncConnection, user_ids: set[str]) -> Counter[str]:
+    """All that is stored of them; how many events each had."""
+    if not user_ids:
+        return Counter()
+    for table in (integrations, syncs):
+        await connection.execute(sa.delete(table).where(table.c.composio_user_id.in_(user_ids)))
+    return await _delete_events(connection, events.c.composio_user_id, user_ids)
+
+
+async def _delete_events(connection: AsyncConnection, of: sa.Column[Any], ids: Collection[Any]) -> Counter[Any]:
+    """Those of these servers or users; how many each had."""
+    counted = sa.select(of, sa.func.count()).where(of.in_(ids)).group_by(of)
+    found = Counter({row[0]: row[1] for row in await connection.execute(counted)})
+    await connection.execute(sa.delete(events).where(of.in_(ids)))
+    return found

@@ -1,0 +1,158 @@
+"""What is stored, as frozen values; nothing here knows the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from typing import NamedTuple, Self
+
+_STATE_FIELDS = (
+    "state",
+    "account_id",
+    "account_name",
+    "toolkit",
+    "usable_accounts",
+    "status",
+    "reason",
+    "since",
+)
+
+
+class Stored(StrEnum):
+    """A word in the database. One that only a newer version knows is read as ``NEWER``, which is never written."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        return cls("newer") if isinstance(value, str) else None
+
+
+class State(Stored):
+    """What the accounts of one provider amount to; derived, never typed by hand."""
+
+    CONNECTED = "connected"
+    NEEDS_RECONNECT = "needs_reconnect"
+    NOT_CONNECTED = "not_connected"
+    NEWER = "newer"
+
+
+class Condition(Stored):
+    """A state together with the switch, as the history tells it."""
+
+    CONNECTED = "connected"
+    DISABLED = "disabled"
+    NEEDS_RECONNECT = "needs_reconnect"
+    NOT_CONNECTED = "not_connected"
+    NEWER = "newer"
+
+
+class Action(Stored):
+    """What somebody did."""
+
+    SYNC = "sync"
+    TOGGLE = "toggle"
+    REVOKE = "revoke"
+    NEWER = "newer"
+
+
+class EventOutcome(Stored):
+    """How it ended."""
+
+    DONE = "done"
+    PARTLY = "partly"
+    FAILED = "failed"
+    NEWER = "newer"
+
+
+@cache
+def condition_of(state: str, enabled: bool) -> Condition:
+    """The state and the switch in one."""
+    if state == State.CONNECTED and not enabled:
+        return Condition.DISABLED
+    return Condition(str(state))
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """One provider for one Composio user, as it is stored.
+
+    ``account_id``, ``account_name`` and ``toolkit`` belong to the account that decided the state, ``status`` and
+    ``reason`` are Composio's words for why it cannot be used, ``since`` is when the state began there.
+    ``revision`` is 0 for a row that does not exist yet.
+    """
+
+    composio_user_id: str
+    provider: str
+    state: State = State.NOT_CONNECTED
+    enabled: bool = True
+    account_id: str | None = None
+    account_name: str | None = None
+    toolkit: str | None = None
+    usable_accounts: int = 0
+    status: str | None = None
+    reason: str | None = None
+    since: datetime | None = None
+    revision: int = 0
+
+    @property
+    def condition(self) -> Condition:
+        """The state and the switch in one."""
+        return condition_of(self.state, self.enabled)
+
+    def same_state(self, other: Integration) -> bool:
+        """Whether a sync would have nothing to write to turn one into the other."""
+        return all(getattr(self, name) == getattr(other, name) for name in _STATE_FIELDS)
+
+
+class Fact(NamedTuple):
+    """What there is to remember of one provider of a Composio user."""
+
+    provider: str
+    condition: Condition
+    toolkit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Everything that is stored about one Composio user; ``synced_at`` is None before the first sync."""
+
+    composio_user_id: str
+    synced_at: datetime | None = None
+    revision: int = 0
+    rows: dict[str, Integration] = field(default_factory=dict)
+
+    def get(self, provider: str) -> Integration:
+        """The provider's row, or one that says that nothing is connected."""
+        return self.rows.get(provider) or Integration(self.composio_user_id, provider)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened to one provider, and who did it; ``status`` and ``reason`` are Composio's words."""
+
+    at: datetime
+    composio_user_id: str
+    provider: str
+    action: Action
+    before: Condition
+    after: Condition
+    outcome: EventOutcome = EventOutcome.DONE
+    guild_id: int | None = None
+    person_id: int | None = None
+    status: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A server of which nothing is stored any more.
+
+    ``events`` counts those that were deleted with it. ``user_forgotten`` says that its Composio user had no other
+    server, so that all that was stored of that user is gone too.
+    """
+
+    guild_id: int
+    composio_user_id: str
+    events: int
+    user_forgotten: bool

@@ -1,0 +1,69 @@
+"""Words that a newer version stored: they can be read, and this version never writes them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from storage.integrations import Action, Condition, EventOutcome, Fact, State, Store
+from tests.storage.databases import execute, picture
+from tests.storage.rows import ADA, event, history, row, sync
+
+
+@pytest.mark.parametrize("kind", [State, Condition, Action, EventOutcome])
+def test_an_unknown_word_is_something_newer(kind: type[StrEnum]) -> None:
+    assert kind("paused_by_moon") is kind("newer")
+    assert kind("").value == "newer"
+
+
+async def test_a_row_in_a_state_of_a_newer_version_can_be_read(store: Store, engine: AsyncEngine) -> None:
+    await sync(store, row())
+    await execute(engine, "UPDATE integrations_provider SET state = 'paused'")
+
+    found = (await store.read(ADA)).get("gmail")
+
+    assert (found.state, found.condition) == (State.NEWER, Condition.NEWER)
+    assert await store.read_facts([ADA]) == {ADA: [Fact("gmail", Condition.NEWER, "gmail")]}
+    assert await store.set_enabled(ADA, "gmail", enabled=False) == (found, False)
+
+
+async def test_an_event_of_a_newer_version_can_be_read(store: Store, engine: AsyncEngine) -> None:
+    await sync(store, row(), happened=[event()])
+    await execute(
+        engine, "UPDATE integrations_event SET action = 'prove', before = 'a', after = 'b', outcome = 'c'"
+    )
+
+    assert await history(store) == [
+        event(action=Action.NEWER, before=Condition.NEWER, after=Condition.NEWER, outcome=EventOutcome.NEWER)
+    ]
+
+
+async def test_a_state_of_a_newer_version_is_not_written(store: Store, engine: AsyncEngine) -> None:
+    before = await picture(engine)
+
+    with pytest.raises(ValueError, match="only a newer version"):
+        await store.write([row(), row("notion", state=State.NEWER)])
+
+    assert await picture(engine) == before
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [
+        {"action": Action.NEWER},
+        {"before": Condition.NEWER},
+        {"after": Condition.NEWER},
+        {"outcome": EventOutcome.NEWER},
+    ],
+)
+async def test_an_event_of_a_newer_version_is_not_written(
+    store: Store, engine: AsyncEngine, newer: dict[str, StrEnum]
+) -> None:
+    before = await picture(engine)
+
+    with pytest.raises(ValueError, match="only a newer version"):
+        await sync(store, row(), happened=[event(**newer)])
+
+    assert await picture(engine) == before
