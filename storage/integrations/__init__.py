@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .changes import ChangeFeed
 from .engine import open_engine, prepare
 from .errors import DatabaseRefusedError, OutdatedError, StorageError
 from .store import Store
@@ -24,6 +25,7 @@ __all__ = [
     "REASON_LENGTH",
     "STATUS_LENGTH",
     "Action",
+    "ChangeFeed",
     "Condition",
     "DatabaseRefusedError",
     "Event",

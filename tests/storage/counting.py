@@ -70,11 +70,13 @@ class Wire:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._client_spoke = False
+        self._passing = asyncio.Event()
+        self._passing.set()
         self.port = 0
         self.round_trips = 0
 
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+    async def start(self, port: int = 0) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -88,6 +90,14 @@ class Wire:
         """Cut every connection; new ones are taken."""
         for task in self._tasks:
             task.cancel()
+
+    def silence(self) -> None:
+        """Keep every connection and take new ones, but let nothing through."""
+        self._passing.clear()
+
+    def speak(self) -> None:
+        """Let everything through again."""
+        self._passing.set()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -117,6 +127,7 @@ class Wire:
                 if not from_client and self._client_spoke:
                     self.round_trips += 1
                 self._client_spoke = from_client
+                await self._passing.wait()
                 target.write(data)
                 await target.drain()
         target.close()

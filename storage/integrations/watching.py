@@ -1,0 +1,200 @@
+"""How SQLite tells that something was written, and what both databases' watches have in common."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import StaticPool
+
+from .errors import StorageError, of_driver, translated
+from .tables import changes
+
+LOG = changes.name
+SQLITE_LOOK_SECONDS = 4.0
+_BUSY_MILLISECONDS = 1_000
+
+T = TypeVar("T")
+News = frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long is waited, in seconds.
+
+    ``look`` is how often a database is asked that tells nothing by itself, ``check`` how often one that does;
+    ``beat`` how often the connection that listens is tried, ``hear`` how long a notification may take. A look
+    comes ``burst`` after what caused it, so that writes in a row are one. Any answer takes at most ``answer``.
+    """
+
+    look: float = SQLITE_LOOK_SECONDS
+    check: float = 30.0
+    beat: float = 10.0
+    hear: float = 2.0
+    burst: float = 0.05
+    answer: float = 5.0
+
+
+class Position(NamedTuple):
+    """Up to where the log was read: its newest row then, if it had any, and the database's own word for then."""
+
+    moment: str
+    number: int | None
+    token: int | None
+    oldest: int | None = None
+
+
+class Watch(Protocol):
+    """One attempt to follow the log, good until its first error; every method but *close* raises StorageError."""
+
+    async def open(self) -> None:
+        """Connect."""
+
+    async def wait(self) -> None:
+        """Return when there may be something new."""
+
+    async def look(self, last: Position | None) -> tuple[Position, News]:
+        """Whose rows were written since *last*; None when that cannot be told."""
+
+    async def close(self) -> None:
+        """Give the connection back, whatever state it is in."""
+
+
+class Deadline:
+    """Stops waiting for a database that stays silent. To cancel a call can take long too: that is not awaited."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._left: set[asyncio.Task[Any]] = set()
+
+    async def within(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of *work*; raises `StorageError` when it takes too long."""
+        task = self.start(work)
+        try:
+            await asyncio.wait({task}, timeout=self._seconds)
+            if task.done():
+                return task.result()
+        finally:
+            task.cancel()
+        raise StorageError(f"the database did not answer within {self._seconds:g} seconds")
+
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Do *work* without waiting for it."""
+        task = asyncio.create_task(work)
+        self._left.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._left.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen; who waited for it knows already, or waits no more
+
+    async def close(self) -> None:
+        """Wait for what is left to end, which has its end too."""
+        if self._left:
+            await asyncio.wait(self._left, timeout=self._seconds)
+
+
+async def own_connection(engine: AsyncEngine) -> Any:
+    """A connection of the driver, made as *engine* makes them, that its pool neither counts nor gets back."""
+    with translated():
+        connection = await engine.connect()
+        try:
+            driver = (await connection.get_raw_connection()).driver_connection
+            await connection.run_sync(lambda sync: sync.detach())
+        except BaseException:
+            await connection.close()
+            raise
+    return driver
+
+
+def news(last: Position | None, newest: Position, token: int | None, users: Collection[str | None]) -> News:
+    """What to tell of *users*, where *token* is what now stands in the row that was the newest at *last*."""
+    if last is None or last.number is None:
+        return None if newest.number else frozenset()
+    if token != last.token:
+        return None  # trimmed past us, emptied, or another log
+    told = frozenset(user for user in users if user is not None)
+    return told if len(told) == len(users) else None
+
+
+# The joins give a row even when nothing is new, or the log is empty.
+_LOOK = f"""
+    SELECT newest.number, newest.token, (SELECT token FROM {LOG} WHERE number = :number),
+        news.found, news.composio_user_id
+    FROM (SELECT 1)
+    LEFT JOIN (SELECT number, token FROM {LOG} ORDER BY number DESC LIMIT 1) AS newest ON true
+    LEFT JOIN (SELECT DISTINCT composio_user_id, 1 AS found FROM {LOG} WHERE number > :number) AS news ON true
+"""  # noqa: S608
+_connections = count(1)
+
+
+class SqliteWatch:
+    """Asks one connection whether any other has written, and reads the log only then.
+
+    Nothing is ever written over that connection, whose own writes it would not tell.
+    """
+
+    def __init__(self, engine: AsyncEngine, pace: Pace, deadline: Deadline) -> None:
+        self._engine = engine
+        self._pace = pace
+        self._deadline = deadline
+        self._driver: Any = None
+        self._closed = False
+        self._id = next(_connections)
+        self._due = 0.0
+
+    async def open(self) -> None:
+        await self._deadline.within(self._open())
+        self._due = asyncio.get_running_loop().time() + self._pace.look
+
+    async def _open(self) -> None:
+        # A database in memory has a single connection.
+        if isinstance(self._engine.pool, StaticPool):
+            return
+        self._driver = await own_connection(self._engine)
+        if self._closed:
+            await self.close()
+        with of_driver():
+            await self._driver.execute_fetchall(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+
+    async def wait(self) -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._due - loop.time()))
+        self._due = loop.time() + self._pace.look
+
+    async def look(self, last: Position | None) -> tuple[Position, News]:
+        moment = await self._deadline.within(self._moment())
+        if last and moment and moment == last.moment:
+            return last, frozenset()
+        found = await self._deadline.within(self._read(last.number if last else None))
+        number, token, token_then, *_ = found[0]
+        position = Position(moment, number, token)
+        return position, news(last, position, token_then, [row[4] for row in found if row[3]])
+
+    async def _moment(self) -> str:
+        if self._driver is None:
+            return ""
+        with of_driver():
+            ((version,),) = await self._driver.execute_fetchall("PRAGMA data_version")
+        return f"{self._id}:{version}"  # another connection counts otherwise
+
+    async def _read(self, number: int | None) -> list[Any]:
+        if self._driver is None:
+            with translated():
+                async with self._engine.connect() as connection:
+                    return list((await connection.exec_driver_sql(_LOOK, {"number": number})).all())
+        with of_driver():
+            return list(await self._driver.execute_fetchall(_LOOK, {"number": number}))
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._driver is not None:
+            with suppress(Exception):
+                await self._driver.close()

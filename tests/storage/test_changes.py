@@ -1,0 +1,237 @@
+"""A feed tells of every change, whoever made it, over every database that it supports."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool, QueuePool
+
+from storage.integrations import ChangeFeed, StorageError, Store, prepare
+from tests.conftest import USER_ID
+from tests.storage.databases import execute
+from tests.storage.feeds import FAST, another, followed, insert, told, told_of, write
+from tests.storage.processes import Processes
+from tests.storage.rows import ADA, event, history, sync
+
+
+@pytest.fixture(autouse=True)
+async def prepared(engine: AsyncEngine) -> None:
+    await prepare(engine)
+
+
+@pytest.fixture
+async def feed(engine: AsyncEngine) -> AsyncIterator[ChangeFeed]:
+    async with followed(engine) as feed:
+        yield feed
+
+
+class TestWhatIsTold:
+    async def test_is_who_was_written_since_it_began(self, engine: AsyncEngine) -> None:
+        await write(engine, "before")
+        async with followed(engine) as feed:
+            await write(engine, ADA, "bob")
+
+            assert await told_of(feed, "bob") == {ADA, "bob"}
+
+    async def test_is_told_once(self, engine: AsyncEngine, feed: ChangeFeed) -> None:
+        await write(engine, ADA)
+        assert await told(feed) == {ADA}
+
+        await write(engine, "bob")
+        assert await told(feed) == {"bob"}
+
+    async def test_is_a_change_of_another_process(self, url: str, feed: ChangeFeed, processes: Processes) -> None:
+        assert await processes.run("store_providers", url, times=1) == [0]
+
+        assert await told(feed) == {USER_ID}
+
+    async def test_is_a_row_that_somebody_wrote_by_hand(self, engine: AsyncEngine, feed: ChangeFeed) -> None:
+        async with another(engine) as other:
+            await execute(other, insert(ADA))
+
+        assert await told(feed) == {ADA}
+
+    @pytest.mark.parametrize(
+        ("statement", "users"),
+        [
+            ("UPDATE integrations_provider SET enabled = false", {ADA, "bob"}),
+            ("UPDATE integrations_provider SET enabled = false WHERE composio_user_id = 'ada'", {ADA}),
+            (
+                "UPDATE integrations_provider SET composio_user_id = 'eve' WHERE composio_user_id = 'ada'",
+                {ADA, "eve"},
+            ),
+            ("DELETE FROM integrations_provider WHERE composio_user_id = 'bob'", {"bob"}),
+            ("DELETE FROM integrations_provider", {ADA, "bob"}),
+        ],
+    )
+    async def test_is_whatever_a_statement_touches(
+        self, engine: AsyncEngine, statement: str, users: set[str]
+    ) -> None:
+        await write(engine, ADA, "bob")
+        async with followed(engine) as feed, another(engine) as other:
+            await execute(other, statement)
+
+            assert await told(feed) == users
+
+    async def test_is_what_the_store_switches(self, engine: AsyncEngine, store: Store) -> None:
+        await write(engine, ADA)
+        async with followed(engine) as feed:
+            await store.set_enabled(ADA, "gmail", enabled=False)
+
+            assert await told(feed) == {ADA}
+
+    async def test_is_nothing_that_was_rolled_back(self, engine: AsyncEngine, feed: ChangeFeed) -> None:
+        async with engine.connect() as connection:
+            await connection.exec_driver_sql(insert(ADA))
+            await connection.rollback()
+        await write(engine, "bob")
+
+        assert await told(feed) == {"bob"}
+
+    async def test_is_nothing_when_no_row_matched(self, engine: AsyncEngine, feed: ChangeFeed) -> None:
+        await execute(
+            engine, "UPDATE integrations_provider SET enabled = false", "DELETE FROM integrations_provider"
+        )
+        await write(engine, "bob")
+
+        assert await told(feed) == {"bob"}
+
+    async def test_is_neither_a_newer_time_nor_an_event(
+        self, engine: AsyncEngine, store: Store, feed: ChangeFeed
+    ) -> None:
+        await sync(store)
+        await store.write([], [event()])
+        assert await history(store) == [event()]
+        await write(engine, "bob")
+
+        assert await told(feed) == {"bob"}
+
+    async def test_is_everything_of_a_long_burst(self, engine: AsyncEngine, feed: ChangeFeed) -> None:
+        users = [f"user-{number:03}" for number in range(300)]
+
+        await write(engine, *users)
+
+        assert await told_of(feed, users[-1]) == set(users)
+
+    async def test_is_anybody_when_the_log_was_trimmed_past_what_was_read(
+        self, engine: AsyncEngine, store: Store, feed: ChangeFeed
+    ) -> None:
+        await write(engine, ADA, "bob", "eve")
+        await write(engine, "fay")
+        await store.trim_changes(keep=1)
+
+        assert await told(feed) is None
+        await write(engine, "gus")
+        assert await told(feed) == {"gus"}
+
+    async def test_goes_on_when_the_log_was_trimmed_up_to_what_was_read(
+        self, engine: AsyncEngine, store: Store, feed: ChangeFeed
+    ) -> None:
+        await write(engine, ADA, "bob")
+        await told_of(feed, "bob")
+
+        await store.trim_changes(keep=1)
+        await write(engine, "eve")
+
+        assert await told(feed) == {"eve"}
+
+    async def test_is_anybody_when_the_log_was_emptied(self, engine: AsyncEngine, feed: ChangeFeed) -> None:
+        await execute(engine, "DELETE FROM integrations_change", insert(ADA))
+
+        assert await told(feed) is None
+        await write(engine, "bob")
+        assert await told(feed) == {"bob"}
+
+    async def test_is_anybody_when_the_log_has_other_rows_under_the_same_numbers(
+        self, engine: AsyncEngine, feed: ChangeFeed
+    ) -> None:
+        await execute(engine, "UPDATE integrations_change SET token = token + 1", insert(ADA))
+
+        assert await told(feed) is None
+
+
+class TestAFeed:
+    async def test_that_stopped_waiting_loses_nothing(self, engine: AsyncEngine, feed: ChangeFeed) -> None:
+        waiting = asyncio.create_task(feed.changed())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+        await write(engine, ADA)
+
+        assert waiting.cancelled()
+        assert await told(feed) == {ADA}
+
+    async def test_tells_next_time_what_could_not_be_read(self, engine: AsyncEngine, feed: ChangeFeed) -> None:
+        await write(engine, ADA)
+        await execute(engine, "ALTER TABLE integrations_change RENAME TO away")
+        with pytest.raises(StorageError):
+            await told(feed)
+        with pytest.raises(StorageError):
+            await told(feed)
+
+        await execute(engine, "ALTER TABLE away RENAME TO integrations_change")
+
+        assert await told(feed) == {ADA}
+
+    async def test_cannot_start_where_there_is_no_log_and_can_later(self, engine: AsyncEngine) -> None:
+        await execute(engine, "ALTER TABLE integrations_change RENAME TO away")
+        feed = ChangeFeed(engine, pace=FAST)
+        with pytest.raises(StorageError):
+            await feed.start()
+
+        await execute(engine, "ALTER TABLE away RENAME TO integrations_change")
+        await feed.start()
+
+        await write(engine, ADA)
+        assert await told(feed) == {ADA}
+        await feed.close()
+
+    @pytest.mark.parametrize("pool", [{"pool_size": 1, "max_overflow": 0}, {"poolclass": NullPool}])
+    async def test_takes_no_place_in_the_pool_of_a_host(self, url: str, pool: dict[str, Any]) -> None:
+        engine = create_async_engine(url, **pool)
+        async with followed(engine) as feed, followed(engine) as second:
+            await write(engine, ADA)
+
+            assert await told(feed) == await told(second) == {ADA}
+            if isinstance(engine.pool, QueuePool):
+                assert engine.pool.checkedout() == 0
+        await engine.dispose()
+
+    async def test_leaves_no_task_and_no_connection(self, engine: AsyncEngine) -> None:
+        tasks = asyncio.all_tasks()
+        async with followed(engine) as feed:
+            await write(engine, ADA)
+            await told(feed)
+            waiting = asyncio.create_task(feed.changed())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+
+        assert asyncio.all_tasks() == tasks
+        assert cast("QueuePool", engine.pool).checkedout() == 0
+
+    async def test_can_be_closed_twice_or_without_a_start(self, engine: AsyncEngine) -> None:
+        feed = ChangeFeed(engine)
+        await feed.close()
+        await feed.close()
+
+    async def test_works_beside_a_hook_of_a_host_that_begins_a_transaction(self, url: str) -> None:
+        engine = create_async_engine(url)
+        sqlalchemy_event.listen(engine.sync_engine, "connect", _ask_something)
+        async with followed(engine) as feed, another(engine) as other:
+            await write(other, ADA)
+
+            assert await told(feed) == {ADA}
+        await engine.dispose()
+
+
+def _ask_something(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SELECT 1")
+    cursor.close()

@@ -1,0 +1,270 @@
+"""What is PostgreSQL's own: the order of commits, notifications and connections that are lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+import pytest
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from storage.integrations import ChangeFeed, StorageError, Store, open_engine, prepare
+from storage.integrations.listening import PostgresWatch
+from storage.integrations.watching import Deadline, Pace
+from tests.storage.conftest import on_postgres
+from tests.storage.counting import Wire
+from tests.storage.databases import execute
+from tests.storage.feeds import FAST, another, followed, insert, told, told_of, write
+
+pytestmark = on_postgres
+
+
+@pytest.fixture(autouse=True)
+async def prepared(engine: AsyncEngine) -> None:
+    await prepare(engine)
+
+
+@pytest.fixture
+async def feed(engine: AsyncEngine) -> AsyncIterator[ChangeFeed]:
+    async with followed(engine) as feed:
+        yield feed
+
+
+class TestTheOrder:
+    async def test_in_which_transactions_commit_is_not_that_of_their_numbers(
+        self, engine: AsyncEngine, feed: ChangeFeed
+    ) -> None:
+        async with another(engine) as other, other.connect() as slow:
+            await slow.exec_driver_sql(insert("slow"))
+            await write(engine, "fast")
+            assert await told(feed) == {"fast"}
+            await write(engine, "faster")
+            assert await told(feed) == {"faster"}
+
+            await slow.commit()
+
+            assert await told(feed) == {"slow"}
+            await write(engine, "after")
+            assert await told(feed) == {"after"}
+
+    async def test_is_kept_over_the_start(self, engine: AsyncEngine) -> None:
+        async with another(engine) as other, other.connect() as slow:
+            await slow.exec_driver_sql(insert("slow"))
+            async with followed(engine) as feed:
+                await slow.commit()
+
+                assert await told(feed) == {"slow"}
+
+    async def test_and_a_trim_together_lose_nobody(
+        self, engine: AsyncEngine, store: Store, feed: ChangeFeed
+    ) -> None:
+        async with another(engine) as other, other.connect() as slow:
+            await slow.exec_driver_sql(insert("slow"))
+            await write(engine, "fast")
+            assert await told(feed) == {"fast"}
+
+            await slow.commit()
+            await store.trim_changes(keep=1)
+
+            assert await told(feed) is None
+
+
+class TestWhatIsTold:
+    async def test_is_anybody_after_the_table_was_emptied_at_once(
+        self, engine: AsyncEngine, feed: ChangeFeed
+    ) -> None:
+        await write(engine, "ada")
+        await told_of(feed, "ada")
+
+        await execute(engine, "TRUNCATE integrations_provider")
+
+        assert await told(feed) is None
+
+    async def test_is_not_for_ever_a_row_of_another_server(self, engine: AsyncEngine, feed: ChangeFeed) -> None:
+        await execute(
+            engine,
+            "INSERT INTO integrations_change (composio_user_id, token, txn) VALUES ('foreign', 1, 1000000000000)",
+        )
+        for user in ("ada", "bob"):
+            await write(engine, user)
+            assert await told(feed) == {user}
+
+    async def test_is_found_without_a_notification(self, engine: AsyncEngine) -> None:
+        async with followed(engine, Pace(check=0.05, burst=0.0)) as feed:
+            # A restore brings the triggers back last.
+            await execute(
+                engine, "SET LOCAL session_replication_role = replica", "DELETE FROM integrations_change"
+            )
+
+            assert await told(feed) is None
+
+    async def test_is_anybody_when_the_transactions_count_from_the_beginning_again(
+        self, engine: AsyncEngine
+    ) -> None:
+        watch = PostgresWatch(engine, FAST, Deadline(5))
+        now, _ = await watch.look(None)
+        assert (await watch.look(now))[1] == frozenset()
+
+        future = now._replace(moment="1000000000000:1000000000000:")
+
+        assert (await watch.look(future))[1] is None
+
+    async def test_is_written_whatever_the_search_path_of_the_writer(self, url: str) -> None:
+        ours = _of_schema(url, '"Our Own"')
+        await execute(ours, 'CREATE SCHEMA "Our Own"')
+        await prepare(ours)
+        plain = open_engine(url)
+        async with followed(ours) as feed:
+            await execute(plain, insert("ada", '"Our Own".integrations_provider'))
+
+            assert await told(feed) == {"ada"}
+        await plain.dispose()
+        await execute(ours, 'DROP SCHEMA "Our Own" CASCADE')
+        await ours.dispose()
+
+
+def _of_schema(url: str, schema: str) -> AsyncEngine:
+    return create_async_engine(url, connect_args={"server_settings": {"search_path": schema}})
+
+
+class TestNotifications:
+    async def test_make_that_a_change_is_known_within_a_second(self, engine: AsyncEngine) -> None:
+        async with followed(engine, Pace()) as feed:
+            waiting = asyncio.create_task(told(feed))
+            await write(engine, "ada")
+
+            async with asyncio.timeout(1):
+                assert await waiting == {"ada"}
+
+    @pytest.mark.parametrize("why", ["a pooler", "another driver"])
+    async def test_that_never_arrive_are_replaced_by_looks(
+        self, url: str, why: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, logger="storage.integrations")
+        engine = create_async_engine(url, connect_args={"connection_class": Deaf})
+        if why == "another driver":
+            monkeypatch.setattr(engine.sync_engine.dialect, "driver", "psycopg")
+        async with followed(engine, Pace(look=0.01, hear=0.05, burst=0.0)) as feed:
+            await write(engine, "ada")
+            assert await told(feed) == {"ada"}
+            await execute(engine, "ALTER TABLE integrations_change RENAME TO away")
+            with pytest.raises(StorageError):
+                await told(feed)
+            await execute(engine, "ALTER TABLE away RENAME TO integrations_change")
+            await write(engine, "bob")
+            assert await told(feed) == {"bob"}
+            assert await _listening(engine) == 0
+        await engine.dispose()
+
+        assert caplog.messages == ["no notifications arrive; the database is asked every 0.01 seconds"]
+
+
+class Deaf(asyncpg.Connection):  # type: ignore[misc]
+    """As behind a pooler in transaction mode."""
+
+    async def add_listener(self, _channel: str, _callback: object) -> None:
+        pass
+
+
+async def _listening(engine: AsyncEngine) -> int:
+    """How many other connections the server has whose last word was that of a feed."""
+    async with engine.connect() as connection:
+        found = await connection.exec_driver_sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            " AND datname = current_database() AND (query LIKE 'LISTEN%%' OR query = 'SELECT 1')".replace(
+                "%%", "%"
+            )
+        )
+        return int(found.scalar_one())
+
+
+class TestTheConnectionThatListens:
+    @pytest.fixture
+    async def engine(self, proxied_engine: AsyncEngine) -> AsyncEngine:
+        return proxied_engine
+
+    async def test_is_closed_at_the_end(self, engine: AsyncEngine) -> None:
+        async with followed(engine):
+            assert await _listening(engine) == 1
+
+        # Its process ends a moment after the connection.
+        async with asyncio.timeout(10):
+            while await _listening(engine):  # noqa: ASYNC110 – it is the server that is asked
+                await asyncio.sleep(0)
+
+    async def test_that_was_cut_is_made_again_and_what_happened_is_told(
+        self, engine: AsyncEngine, url: str, wire: Wire, feed: ChangeFeed
+    ) -> None:
+        waiting = asyncio.create_task(told(feed))
+        direct = open_engine(url)
+        await asyncio.sleep(0)
+        wire.cut()
+        with pytest.raises(StorageError):
+            await waiting
+        await write(direct, "ada")
+
+        assert await told(feed) == {"ada"}
+        await write(direct, "bob")
+        assert await told(feed) == {"bob"}
+        await direct.dispose()
+
+    async def test_that_cannot_be_made_is_our_error_until_it_can(
+        self, engine: AsyncEngine, url: str, wire: Wire, feed: ChangeFeed
+    ) -> None:
+        await wire.close()
+        for _ in range(2):
+            with pytest.raises(StorageError):
+                await told(feed)
+        direct = open_engine(url)
+        await write(direct, "ada")
+        await direct.dispose()
+
+        await wire.start(wire.port)
+
+        assert await told(feed) == {"ada"}
+
+    async def test_that_is_silent_is_given_up(self, engine: AsyncEngine, url: str, wire: Wire) -> None:
+        direct = open_engine(url)
+        async with followed(engine, Pace(beat=0.05, answer=0.3, burst=0.0)) as feed:
+            wire.silence()
+            for _ in range(3):
+                with pytest.raises(StorageError, match="did not answer"):
+                    await told(feed)
+            await write(direct, "ada")
+
+            wire.speak()
+            assert await told(feed) == {"ada"}
+        await direct.dispose()
+
+    async def test_to_a_silent_server_cannot_be_started_and_leaves_nothing(
+        self, engine: AsyncEngine, wire: Wire
+    ) -> None:
+        tasks = asyncio.all_tasks()
+        feed = ChangeFeed(engine, pace=Pace(answer=0.3))
+        wire.silence()
+        async with asyncio.timeout(2):
+            with pytest.raises(StorageError, match="did not answer"):
+                await feed.start()
+        wire.speak()
+        await feed.close()
+
+        assert {task for task in asyncio.all_tasks() - tasks if "Wire" not in repr(task)} == set()
+
+    async def test_gets_a_look_after_one_that_was_cancelled(self, engine: AsyncEngine, feed: ChangeFeed) -> None:
+        await write(engine, "ada")
+        looking = asyncio.create_task(feed.changed())
+
+        def cancel(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if "pg_current_snapshot" in statement:
+                looking.cancel()
+
+        sqlalchemy_event.listen(engine.sync_engine, "before_cursor_execute", cancel)
+        await asyncio.gather(looking, return_exceptions=True)
+        sqlalchemy_event.remove(engine.sync_engine, "before_cursor_execute", cancel)
+
+        assert looking.cancelled()
+        assert await told(feed) == {"ada"}
