@@ -5,6 +5,7 @@ from __future__ import annotations
 from .changes import ChangeFeed
 from .engine import open_engine, prepare
 from .errors import DatabaseRefusedError, OutdatedError, StorageError
+from .inspection import DatabaseReport, Finding, inspect_database
 from .store import Store
 from .tables import ID_LENGTH, NAME_LENGTH, REASON_LENGTH, STATUS_LENGTH
 from .values import (
@@ -28,9 +29,11 @@ __all__ = [
     "ChangeFeed",
     "Condition",
     "DatabaseRefusedError",
+    "DatabaseReport",
     "Event",
     "EventOutcome",
     "Fact",
+    "Finding",
     "Forgotten",
     "Integration",
     "Mirror",
@@ -38,6 +41,7 @@ __all__ = [
     "State",
     "StorageError",
     "Store",
+    "inspect_database",
     "open_engine",
     "prepare",
 ]
