@@ -18,6 +18,7 @@ from .values import (
     Integration,
     Mirror,
     State,
+    Switched,
 )
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "State",
     "StorageError",
     "Store",
+    "Switched",
     "inspect_database",
     "open_engine",
     "prepare",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,8 +18,9 @@ _PACE = Pace()
 class ChangeFeed:
     """Tells of every change to what is stored about a Composio user, own ones too.
 
-    It has one connection to itself, which the engine makes but its pool does not count; the engine stays the
-    caller's. One task uses it at a time. Every wait for the database ends after ``pace.answer`` seconds.
+    Somebody looks every few seconds, and, where the database tells that something was written, when ``on_change``
+    is called. It has one connection to itself, which the engine makes but its pool does not count; the engine
+    stays the caller's. One task uses it at a time. Every wait for the database ends after ``pace.answer`` seconds.
     """
 
     def __init__(self, engine: AsyncEngine, *, pace: Pace = _PACE) -> None:
@@ -27,8 +29,8 @@ class ChangeFeed:
         self._deadline = Deadline(pace.answer)
         self._watch: Watch | None = None
         self._position: Position | None = None
-        self._look_is_due = False
         self._told_deaf = False
+        self.on_change: Callable[[], None] = _nobody
 
     async def start(self) -> None:
         """Begin: what is committed from now on is told, what was before is for the caller to read.
@@ -42,49 +44,57 @@ class ChangeFeed:
         except StorageError:
             self._drop()
             raise
-        self._look_is_due = False
 
-    async def changed(self) -> frozenset[str] | None:
-        """Wait until there is something new; the Composio users whose rows were written, never none.
+    async def look(self) -> frozenset[str] | None:
+        """The Composio users whose rows were written since the last look that raised nothing.
 
         None means that it can be anybody's: the table was emptied at once, or the log is not the one that was
-        read before, or not all of it. Raises `StorageError` when the database cannot be asked. The next call
-        connects again and tells what happened meanwhile; how long to wait before it is the caller's decision.
+        read before, or not all of it. Raises `StorageError` when the database cannot be asked. The next look
+        connects again and tells what happened meanwhile.
         """
         try:
-            while True:
-                watch = self._watch or await self._opened()
-                if not self._look_is_due:
-                    await watch.wait()
-                    self._look_is_due = True  # also for the next call, should this one be cancelled
-                position, found = await watch.look(self._position)
-                self._position, self._look_is_due = position, False
-                if found is None or found:
-                    return found
+            if self._watch is None:
+                self._watch = await self._opened()
+            elif not await self._watch.due():
+                return frozenset()
+            self._position, found = await self._watch.look(self._position)
         except StorageError:
             self._drop()
             raise
+        return found
 
     async def close(self) -> None:
-        """Leave no connection and no task behind; a call of `changed` must have ended, or been cancelled."""
+        """Leave no connection and no task behind; a look must have ended, or been cancelled."""
+        self.on_change = _nobody
         self._drop()
         await self._deadline.close()
 
     async def _opened(self) -> Watch:
-        made = SqliteWatch if self._engine.dialect.name == "sqlite" else PostgresWatch
-        watch = made(self._engine, self._pace, self._deadline)
+        watch = self._made()
         try:
             await watch.open()
         except BaseException:
             self._deadline.start(watch.close())
             raise
-        self._watch, self._look_is_due = watch, True
+        self._watch = watch
         if isinstance(watch, PostgresWatch) and not watch.hears and not self._told_deaf:
             self._told_deaf = True
-            _log.info("no notifications arrive; the database is asked every %g seconds", self._pace.look)
+            _log.info("no notifications arrive; the database is asked at each look instead")
         return watch
+
+    def _made(self) -> Watch:
+        if self._engine.dialect.name == "sqlite":
+            return SqliteWatch(self._engine, self._deadline)
+        return PostgresWatch(self._engine, self._pace, self._deadline, self._tell)
+
+    def _tell(self) -> None:
+        self.on_change()
 
     def _drop(self) -> None:
         if self._watch is not None:
             self._deadline.start(self._watch.close())
             self._watch = None
+
+
+def _nobody() -> None:
+    pass

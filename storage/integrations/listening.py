@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -44,14 +45,15 @@ class PostgresWatch:
     The log is read over the engine, as everything else is.
     """
 
-    def __init__(self, engine: AsyncEngine, pace: Pace, deadline: Deadline) -> None:
+    def __init__(self, engine: AsyncEngine, pace: Pace, deadline: Deadline, on_change: Callable[[], None]) -> None:
         self._engine = engine
         self._pace = pace
         self._deadline = deadline
+        self._on_change = on_change
         self._driver: Any = None
         self._closed = False
         self._woken = asyncio.Event()
-        self._due = 0.0
+        self._check_due = self._beat_due = 0.0
 
     @property
     def hears(self) -> bool:
@@ -65,7 +67,6 @@ class PostgresWatch:
             if not await self._heard():
                 await self.close()
                 self._driver = None
-        self._due = asyncio.get_running_loop().time() + self._pause
 
     async def _listen(self) -> None:
         driver = await own_connection(self._engine)
@@ -81,6 +82,8 @@ class PostgresWatch:
 
     def _wake(self, *_: object) -> None:
         self._woken.set()
+        if not self._closed:
+            self._on_change()
 
     async def _call(self) -> None:
         """Notify over another connection: a pooler takes LISTEN and delivers nothing."""
@@ -94,29 +97,25 @@ class PostgresWatch:
                 await self._woken.wait()
         return self._woken.is_set()
 
-    @property
-    def _pause(self) -> float:
-        # What no trigger tells, a restore for one, is found when who listens looks too, though seldom.
-        return self._pace.check if self.hears else self._pace.look
-
-    async def wait(self) -> None:
-        loop = asyncio.get_running_loop()
-        while not self._woken.is_set() and (left := self._due - loop.time()) > 0:
-            try:
-                async with asyncio.timeout(min(left, self._pace.beat)):
-                    await self._woken.wait()
-            except TimeoutError:
-                await self._beat()
-        if self._driver is not None and self._driver.is_closed():
+    async def due(self) -> bool:
+        if self._driver is None:
+            return True
+        if self._driver.is_closed():
             raise StorageError("the connection that listens was lost")
-        await asyncio.sleep(self._pace.burst)
-        self._woken.clear()
-        self._due = loop.time() + self._pause
-
-    async def _beat(self) -> None:
-        """Find out whether the connection still is one: a dead one is as silent as one where nothing happens."""
-        if self._driver is not None:
+        now = asyncio.get_running_loop().time()
+        if self._woken.is_set():
+            await asyncio.sleep(self._pace.burst)
+            self._woken.clear()
+            return True
+        if now >= self._check_due:
+            # What no trigger tells, a restore for one, is found when who listens looks too, though seldom.
+            self._check_due = now + self._pace.check
+            return True
+        if now >= self._beat_due:
+            # A dead connection is as silent as one where nothing happens.
+            self._beat_due = now + self._pace.beat
             await self._deadline.within(self._ask())
+        return False
 
     async def _ask(self) -> None:
         with of_driver():

@@ -25,6 +25,13 @@ class Queries:
             async with self._engine.begin() as connection:
                 yield connection
 
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        # Nothing to commit: one wait for the database less.
+        with translated():
+            async with self._engine.connect() as connection:
+                yield connection
+
     def _insert(self, table: Table) -> Any:
         """The dialect's ``INSERT … ON CONFLICT``; the other dialect's modules are not imported."""
         if self._engine.dialect.name == "postgresql":

@@ -35,7 +35,7 @@ class Servers(Queries):
 
         Writes only what is not stored like that already.
         """
-        async with self._transaction() as connection:
+        async with self._reading() as connection:
             known = await _known(connection, served)
         news = [
             {"guild_id": guild_id, "composio_user_id": user_id}
@@ -63,7 +63,7 @@ class Servers(Queries):
             .order_by(servers.c.guild_id)
             .limit(limit)
         )
-        async with self._transaction() as connection:
+        async with self._reading() as connection:
             return list((await connection.execute(statement)).scalars())
 
     async def forget_servers(self, left_before: datetime, limit: int = 100) -> list[Forgotten]:

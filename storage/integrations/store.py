@@ -23,6 +23,7 @@ from .values import (
     Mirror,
     State,
     Stored,
+    Switched,
     condition_of,
 )
 
@@ -49,7 +50,7 @@ class Store(Servers):
 
     async def read(self, composio_user_id: str) -> Mirror:
         """Everything about one Composio user, in one statement and so of one moment."""
-        async with self._transaction() as connection:
+        async with self._reading() as connection:
             result = await connection.execute(_READ, {"wanted": composio_user_id})
             found = result.all()
         rows = {row.provider: _integration(row) for row in found if row.provider is not None}
@@ -58,7 +59,7 @@ class Store(Servers):
     async def read_facts(self, composio_user_ids: Collection[str]) -> dict[str, list[Fact]]:
         """What there is to remember of these users, at most some hundred; of one without rows an empty list."""
         facts: dict[str, list[Fact]] = {user_id: [] for user_id in composio_user_ids}
-        async with self._transaction() as connection:
+        async with self._reading() as connection:
             found = (await connection.execute(_READ_FACTS, {"wanted": list(facts)})).all()
         for user_id, provider, state, enabled, toolkit in found:
             facts[user_id].append(Fact(provider, condition_of(state, enabled), toolkit))
@@ -107,7 +108,7 @@ class Store(Servers):
 
     async def _remember(self, connection: AsyncConnection, happened: Sequence[Event]) -> None:
         for event in happened:
-            _refuse_newer(event.action, event.before, event.after, event.outcome)
+            _refuse_newer(event.action, event.after, event.outcome)
         if happened:
             await connection.execute(sa.insert(events), [asdict(event) for event in happened])
 
@@ -117,11 +118,11 @@ class Store(Servers):
         provider: str,
         enabled: bool | None,
         happened: Callable[[Integration], Event] | None = None,
-    ) -> tuple[Integration, bool]:
+    ) -> Switched:
         """Set the switch of a connected provider, or flip it when *enabled* is None.
 
-        Returns the row as it is now, and whether this call changed it; the event that *happened* makes of the
-        row is stored with the change. A provider that is not connected is returned as it is, unchanged.
+        The event that *happened* makes of the row is stored with the change. A provider that is not connected is
+        returned as it is, unchanged.
         """
         switch = integrations.c.enabled
         statement = (
@@ -133,14 +134,15 @@ class Store(Servers):
                 sa.true() if enabled is None else switch.is_not(enabled),
             )
             .values(enabled=sa.not_(switch) if enabled is None else enabled, revision=integrations.c.revision + 1)
-            .returning(integrations)
+            .returning(integrations, _SYNCED_AT)
         )
         async with self._transaction() as connection:
             if found := (await connection.execute(statement)).first():
                 row = _integration(found)
                 await self._remember(connection, [happened(row)] if happened else [])
-                return row, True
-        return (await self.read(composio_user_id)).get(provider), False
+                return Switched(row, changed=True, synced_at=found.synced_at)
+        mirror = await self.read(composio_user_id)
+        return Switched(mirror.get(provider), changed=False, synced_at=mirror.synced_at)
 
     async def events(self, composio_user_id: str, provider: str | None, *, offset: int, limit: int) -> list[Event]:
         """The events of one Composio user, of all or one provider, newest first."""
@@ -154,7 +156,7 @@ class Store(Servers):
             .offset(offset)
             .limit(limit)
         )
-        async with self._transaction() as connection:
+        async with self._reading() as connection:
             return [_event(row) for row in await connection.execute(statement)]
 
     async def forget_events(self, before: datetime) -> int:
@@ -211,6 +213,12 @@ def _read_statement() -> sa.Select[Any]:
 
 
 _READ = _read_statement()
+_SYNCED_AT = (
+    sa.select(syncs.c.synced_at)
+    .where(syncs.c.composio_user_id == integrations.c.composio_user_id)
+    .scalar_subquery()
+    .label("synced_at")
+)
 
 _READ_FACTS = sa.select(
     integrations.c.composio_user_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -100,6 +100,15 @@ class Integration:
         """The state and the switch in one."""
         return condition_of(self.state, self.enabled)
 
+    @property
+    def fact(self) -> Fact:
+        """What there is to remember of it."""
+        return Fact(self.provider, self.condition, self.toolkit)
+
+    def written(self) -> Integration:
+        """The same row as it is stored once it has been written."""
+        return replace(self, revision=self.revision + 1)
+
     def same_state(self, other: Integration) -> bool:
         """Whether a sync would have nothing to write to turn one into the other."""
         return all(getattr(self, name) == getattr(other, name) for name in _STATE_FIELDS)
@@ -125,6 +134,18 @@ class Mirror:
     def get(self, provider: str) -> Integration:
         """The provider's row, or one that says that nothing is connected."""
         return self.rows.get(provider) or Integration(self.composio_user_id, provider)
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """A provider's row after its switch was to be moved; ``changed`` is False when nothing was written.
+
+    ``synced_at`` is when the accounts were last read.
+    """
+
+    row: Integration
+    changed: bool
+    synced_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

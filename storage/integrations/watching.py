@@ -16,7 +16,6 @@ from .errors import StorageError, of_driver, translated
 from .tables import changes
 
 LOG = changes.name
-SQLITE_LOOK_SECONDS = 4.0
 _BUSY_MILLISECONDS = 1_000
 
 T = TypeVar("T")
@@ -27,12 +26,11 @@ News = frozenset[str] | None
 class Pace:
     """How long is waited, in seconds.
 
-    ``look`` is how often a database is asked that tells nothing by itself, ``check`` how often one that does;
-    ``beat`` how often the connection that listens is tried, ``hear`` how long a notification may take. A look
-    comes ``burst`` after what caused it, so that writes in a row are one. Any answer takes at most ``answer``.
+    ``check`` is how often a database is asked that tells by itself what was written; ``beat`` how often the
+    connection that listens is tried, ``hear`` how long a notification may take. A look comes ``burst`` after what
+    caused it, so that writes in a row are one. Any answer takes at most ``answer``.
     """
 
-    look: float = SQLITE_LOOK_SECONDS
     check: float = 30.0
     beat: float = 10.0
     hear: float = 2.0
@@ -55,8 +53,8 @@ class Watch(Protocol):
     async def open(self) -> None:
         """Connect."""
 
-    async def wait(self) -> None:
-        """Return when there may be something new."""
+    async def due(self) -> bool:
+        """Whether there may be something new."""
 
     async def look(self, last: Position | None) -> tuple[Position, News]:
         """Whose rows were written since *last*; None when that cannot be told."""
@@ -141,18 +139,15 @@ class SqliteWatch:
     Nothing is ever written over that connection, whose own writes it would not tell.
     """
 
-    def __init__(self, engine: AsyncEngine, pace: Pace, deadline: Deadline) -> None:
+    def __init__(self, engine: AsyncEngine, deadline: Deadline) -> None:
         self._engine = engine
-        self._pace = pace
         self._deadline = deadline
         self._driver: Any = None
         self._closed = False
         self._id = next(_connections)
-        self._due = 0.0
 
     async def open(self) -> None:
         await self._deadline.within(self._open())
-        self._due = asyncio.get_running_loop().time() + self._pace.look
 
     async def _open(self) -> None:
         # A database in memory has a single connection.
@@ -164,10 +159,8 @@ class SqliteWatch:
         with of_driver():
             await self._driver.execute_fetchall(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
 
-    async def wait(self) -> None:
-        loop = asyncio.get_running_loop()
-        await asyncio.sleep(max(0.0, self._due - loop.time()))
-        self._due = loop.time() + self._pace.look
+    async def due(self) -> bool:
+        return True  # to look costs nothing when nothing was written
 
     async def look(self, last: Position | None) -> tuple[Position, News]:
         moment = await self._deadline.within(self._moment())
