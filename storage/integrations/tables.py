@@ -109,13 +109,7 @@ class ServerRow(_Base, table=True):
     __tablename__: ClassVar[str] = "integrations_server"
     __table_args__ = (
         Index("ix_integrations_server_user", "composio_user_id"),
-        # Of all servers few were left.
-        Index(
-            "ix_integrations_server_left",
-            "left_at",
-            sqlite_where=text("left_at IS NOT NULL"),
-            postgresql_where=text("left_at IS NOT NULL"),
-        ),
+        Index("ix_integrations_server_left", "left_at"),
     )
 
     guild_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))

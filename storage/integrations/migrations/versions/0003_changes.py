@@ -94,14 +94,7 @@ def _create_servers() -> None:
         sa.Column("left_at", sa.DateTime(timezone=True)),
     )
     op.create_index("ix_integrations_server_user", "integrations_server", ["composio_user_id"])
-    left = sa.text("left_at IS NOT NULL")
-    op.create_index(
-        "ix_integrations_server_left",
-        "integrations_server",
-        ["left_at"],
-        sqlite_where=left,
-        postgresql_where=left,
-    )
+    op.create_index("ix_integrations_server_left", "integrations_server", ["left_at"])
     op.create_index("ix_integrations_event_guild", "integrations_event", ["guild_id"])
     op.execute(
         "INSERT INTO integrations_server (guild_id, composio_user_id)"
