@@ -47,5 +47,7 @@ def of_driver() -> Iterator[None]:
     """Turn whatever a driver raises into `StorageError`, where it is used without SQLAlchemy."""
     try:
         yield
+    except StorageError:
+        raise
     except Exception as error:
         raise StorageError(f"{type(error).__name__}: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine
+from collections.abc import Awaitable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -79,7 +79,18 @@ class Deadline:
                 return task.result()
         finally:
             task.cancel()
-        raise StorageError(f"the database did not answer within {self._seconds:g} seconds")
+        raise self._silent()
+
+    async def shortly(self, work: Awaitable[T]) -> T:
+        """The same for *work* that ends at once when it is cancelled."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await work
+        except TimeoutError:
+            raise self._silent() from None
+
+    def _silent(self) -> StorageError:
+        return StorageError(f"the database did not answer within {self._seconds:g} seconds")
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Do *work* without waiting for it."""
@@ -163,7 +174,7 @@ class SqliteWatch:
         return True  # to look costs nothing when nothing was written
 
     async def look(self, last: Position | None) -> tuple[Position, News]:
-        moment = await self._deadline.within(self._moment())
+        moment = await self._moment()
         if last and moment and moment == last.moment:
             return last, frozenset()
         found = await self._deadline.within(self._read(last.number if last else None))
@@ -174,8 +185,9 @@ class SqliteWatch:
     async def _moment(self) -> str:
         if self._driver is None:
             return ""
+        asked = self._driver.execute_fetchall("PRAGMA data_version")
         with of_driver():
-            ((version,),) = await self._driver.execute_fetchall("PRAGMA data_version")
+            ((version,),) = await self._deadline.shortly(asked)  # all day long: a task would cost more
         return f"{self._id}:{version}"  # another connection counts otherwise
 
     async def _read(self, number: int | None) -> list[Any]:

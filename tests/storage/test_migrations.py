@@ -282,6 +282,16 @@ class TestPreparing:
 
         assert (finished.stdout, finished.stderr) == ("False\n", "")
 
+    async def test_loads_nothing_that_a_start_on_sqlite_does_not_need(self, tmp_path: Path) -> None:
+        await prepare(engine := open_engine(f"sqlite+aiosqlite:///{tmp_path}/file.db"))
+        await engine.dispose()
+        needless = "('alembic', 'asyncpg', 'sqlalchemy.dialects.postgresql')"
+
+        program = f"{PREPARE}print([name for name in {needless} if name in sys.modules])"
+        finished = await asyncio.to_thread(python, program, _url_of(engine))
+
+        assert (finished.stdout, finished.stderr) == ("[]\n", "")
+
     async def test_in_several_processes_at_once_works_in_each(
         self, databases: Databases, processes: Processes
     ) -> None:
