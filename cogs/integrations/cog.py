@@ -1,135 +1,171 @@
-"""The commands, and nothing but the commands."""
+"""The commands, and what Discord tells about the servers; nothing else."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
-from datetime import timedelta
+from contextlib import AsyncExitStack
 from typing import Any
 
+import discord
 from discord import app_commands
 from discord.ext import commands, tasks
 
-from . import words
-from .errors import StorageUnavailableError
-from .flows import Flows
+from .chat import card, history, howto, overview, refusal, report, revocation, router
+from .chat.answer import Interaction, Place, Reply
+from .chat.context import Context
 from .guard import AnyBot
-from .service import IntegrationService
-from .views import COG, DYNAMIC_ITEMS, Interaction
+from .mirror.servers import Servers
+from .mirror.upkeep import CLEAN_SECONDS, LOOK_SECONDS, Upkeep
+from .names import COG
 
-# How late another process's change is noticed here at the most.
-REFRESH_SECONDS = 30.0
-_provider = app_commands.describe(provider=words.OPTION_PROVIDER)
+_provider = app_commands.describe(provider="Which app")
 
 
 @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
-class IntegrationsCog(commands.GroupCog, name=COG, group_name="integrations", group_description=words.GROUP):
+class IntegrationsCog(
+    commands.GroupCog,
+    name=COG,
+    group_name="integrations",
+    group_description="See and manage the apps that this bot can use",
+):
     """``/integrations``. *resources* are closed when the cog is removed."""
 
     def __init__(
-        self,
-        bot: AnyBot,
-        *,
-        flows: Flows,
-        service: IntegrationService,
-        history_age: timedelta,
-        resources: AsyncExitStack,
+        self, bot: AnyBot, *, context: Context, servers: Servers, upkeep: Upkeep, resources: AsyncExitStack
     ) -> None:
         self._bot = bot
-        self._flows = flows
-        self._service = service
-        self._history_age = history_age
+        self._context = context
+        self._servers = servers
+        self._upkeep = upkeep
         self._resources = resources
 
     async def cog_load(self) -> None:
-        """Let the buttons of older messages work again, and keep what is known up to date."""
-        for loop in (self._refresh, self._forget):
+        """Let the buttons of older messages work again, and learn which servers there are already."""
+        self._bot.add_dynamic_items(*router.DYNAMIC_ITEMS)
+        self._resources.callback(self._bot.remove_dynamic_items, *router.DYNAMIC_ITEMS)
+        for loop in (self._look, self._clean):
             loop.start()
             self._resources.push_async_callback(_stop, loop)
-        self._bot.add_dynamic_items(*DYNAMIC_ITEMS)
-        self._resources.callback(self._bot.remove_dynamic_items, *DYNAMIC_ITEMS)
+        if self._bot.intents.guilds:
+            self._servers.arrived(guild.id for guild in self._bot.guilds)
+            if self._bot.is_ready():
+                self._shards_ready()
 
     async def cog_unload(self) -> None:
         """Leave nothing behind."""
         await self._resources.aclose()
 
-    @tasks.loop(seconds=REFRESH_SECONDS)
-    async def _refresh(self) -> None:
-        with suppress(StorageUnavailableError):  # it has logged itself; the next round tries again
-            await self._service.refresh()
+    @tasks.loop(seconds=LOOK_SECONDS)
+    async def _look(self) -> None:
+        await self._upkeep.look()
 
-    @tasks.loop(hours=24)
-    async def _forget(self) -> None:
-        with suppress(StorageUnavailableError):
-            await self._service.forget(self._history_age)
+    @tasks.loop(seconds=CLEAN_SECONDS)
+    async def _clean(self) -> None:
+        await self._upkeep.clean()
+
+    # ---------------------------------------------------------------- what hosts ask: see `guard.Integrations`
 
     async def require(self, interaction: Interaction, provider: str) -> bool:
         """See `guard.Integrations.require`."""
-        async with self._flows.answering(interaction):
-            return await self._flows.require_integration(interaction, provider)
+        async with self._context.answering(interaction):
+            return await refusal.require(self._context, interaction, provider)
         return False
 
     def enabled_toolkits(self, guild_id: int | None) -> list[str]:
         """See `guard.Integrations.enabled_toolkits`."""
-        return self._flows.enabled_toolkits(guild_id)
+        return self._context.access.enabled_toolkits(guild_id)
 
     def composio_user_id(self, guild_id: int | None) -> str:
         """See `guard.Integrations.composio_user_id`."""
-        return self._flows.composio_user_id(guild_id)
+        return self._context.access.composio_user_id(guild_id)
 
-    @app_commands.command(name="list", description=words.LIST)
+    # ---------------------------------------------------------------- the commands
+
+    @app_commands.command(name="list", description="Show which apps are connected")
     async def show(self, interaction: Interaction) -> None:
         """Show what is stored."""
-        async with self._flows.answering(interaction):
-            await self._flows.show_list(interaction)
+        async with self._context.answering(interaction):
+            await overview.show(self._context, Reply(interaction, Place.CHANNEL))
 
-    @app_commands.command(description=words.SYNC)
+    @app_commands.command(description="Read the connected apps from Composio again")
     async def sync(self, interaction: Interaction) -> None:
         """Read Composio again."""
-        async with self._flows.answering(interaction):
-            await self._flows.sync(interaction)
+        async with self._context.answering(interaction):
+            await report.sync(self._context, Reply(interaction, Place.CHANNEL))
 
-    @app_commands.command(description=words.TOGGLE)
+    @app_commands.command(description="Let this bot use a connected app, or stop it from using it")
     @_provider
-    @app_commands.describe(enabled=words.OPTION_ENABLED)
+    @app_commands.describe(enabled="On or off; left out, it flips")
     async def toggle(self, interaction: Interaction, provider: str, enabled: bool | None = None) -> None:
         """Move the local switch."""
-        async with self._flows.answering(interaction):
-            await self._flows.toggle(interaction, provider, enabled)
+        async with self._context.answering(interaction):
+            await card.toggle(self._context, Reply(interaction, Place.PRIVATE), provider, enabled)
 
-    @app_commands.command(description=words.REVOKE)
+    @app_commands.command(description="Take away a connected app at Composio, for good (administrators)")
     @_provider
     async def revoke(self, interaction: Interaction, provider: str) -> None:
         """Ask before revoking."""
-        async with self._flows.answering(interaction):
-            await self._flows.ask_revoke(interaction, provider)
+        async with self._context.answering(interaction):
+            await revocation.ask(self._context, Reply(interaction, Place.PRIVATE), provider)
 
-    @app_commands.command(description=words.HOWTO)
+    @app_commands.command(description="Show how to connect an app")
     @_provider
     async def howto(self, interaction: Interaction, provider: str) -> None:
         """Show the instructions."""
-        async with self._flows.answering(interaction):
-            await self._flows.howto(interaction, provider)
+        async with self._context.answering(interaction):
+            await howto.show(self._context, Reply(interaction, Place.PRIVATE), provider)
 
-    @app_commands.command(description=words.HISTORY)
+    @app_commands.command(description="Show who changed what, and when (Manage Server)")
     @_provider
     async def history(self, interaction: Interaction, provider: str | None = None) -> None:
         """Show who changed what."""
-        async with self._flows.answering(interaction):
-            await self._flows.history(interaction, provider)
+        async with self._context.answering(interaction):
+            await history.show(self._context, Reply(interaction, Place.PRIVATE), provider)
 
     @toggle.autocomplete("provider")
     @revoke.autocomplete("provider")
     @howto.autocomplete("provider")
     @history.autocomplete("provider")
     async def _suggest(self, interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-        return await self._flows.suggestions(interaction, current)
+        return await router.suggestions(self._context, interaction, current)
 
     async def press(self, interaction: Interaction, action: str, argument: str) -> None:
         """A button or select of ours was used."""
-        async with self._flows.answering(interaction):
-            await self._flows.press(interaction, action, argument)
+        async with self._context.answering(interaction):
+            await router.pressed(self._context, interaction, action, argument)
+
+    # ---------------------------------------------------------------- which servers there are
+
+    @commands.Cog.listener()
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """At the start, and after an outage."""
+        self._servers.arrived([guild.id])
+
+    @commands.Cog.listener()
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """The bot was invited."""
+        self._servers.arrived([guild.id])
+
+    @commands.Cog.listener()
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """The bot was removed; an outage is told otherwise."""
+        self._servers.left(guild.id)
+
+    @commands.Cog.listener()
+    async def on_shard_ready(self, shard_id: int) -> None:
+        """All servers of one shard of several are known."""
+        self._servers.shard_ready(shard_id, self._bot.shard_count or 1)
+
+    @commands.Cog.listener()
+    async def on_ready(self) -> None:
+        """All servers of all shards of this process are known."""
+        self._shards_ready()
+
+    def _shards_ready(self) -> None:
+        shards = self._bot.shards if isinstance(self._bot, commands.AutoShardedBot) else [self._bot.shard_id or 0]
+        for shard_id in shards:
+            self._servers.shard_ready(shard_id, self._bot.shard_count or 1)
 
 
 async def _stop(loop: tasks.Loop[Any]) -> None:

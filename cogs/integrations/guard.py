@@ -11,8 +11,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 import discord
 from discord.ext import commands
 
-from . import words
-from .views import COG
+from .names import COG, NOT_LOADED
 
 AnyBot: TypeAlias = commands.Bot | commands.AutoShardedBot
 _Command = TypeVar("_Command", bound=Callable[..., Coroutine[Any, Any, Any]])
@@ -22,8 +21,9 @@ _Command = TypeVar("_Command", bound=Callable[..., Coroutine[Any, Any, Any]])
 class Integrations(Protocol):
     """What the loaded plugin answers; `of` gives it.
 
-    All answers come from memory. They are never older than the last sync, toggle or revoke of this process, and
-    at most 30 seconds older than one of another process on the same database, as long as it can be read.
+    All answers come from memory, which keeps what the servers have that this bot serves here. They are never older
+    than the last sync, toggle or revoke of this process, and older than whatever else is written to the database
+    by at most one second (PostgreSQL) or five (SQLite), as long as it can be read.
     """
 
     async def require(self, interaction: discord.Interaction[Any], provider: str) -> bool:
@@ -37,7 +37,8 @@ class Integrations(Protocol):
     def enabled_toolkits(self, guild_id: int | None) -> list[str]:
         """Composio's slugs of what is connected and switched on for a server, in catalogue order.
 
-        Empty for a server that may not use the integrations, and for none, as in a direct message.
+        Empty for a server that may not use the integrations, for none, as in a direct message, and, for a moment
+        after the start, until the server's rows have been read.
         """
 
     def composio_user_id(self, guild_id: int | None) -> str:
@@ -61,7 +62,7 @@ async def require(interaction: discord.Interaction[Any], provider: str) -> bool:
         integrations = of(interaction.client)
     except LookupError:
         send = interaction.followup.send if interaction.response.is_done() else interaction.response.send_message
-        await send(words.NOT_LOADED, ephemeral=True)
+        await send(NOT_LOADED, ephemeral=True)
         return False
     return await integrations.require(interaction, provider)
 

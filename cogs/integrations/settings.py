@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from .composio import LOOPBACK
-from .errors import SettingsError
-from .tenancy import PLACEHOLDER, Tenancy
+from .mirror.errors import SettingsError
+from .mirror.tenancy import PLACEHOLDER, Tenancy
+from .names import LOOPBACK
 
 COMPOSIO_URL = "https://backend.composio.dev"
 DASHBOARD_URL = "https://app.composio.dev/accounts"
@@ -63,6 +63,7 @@ class IntegrationsSettings(EnvironmentSettings):
     )
     dashboard_url: str = Field(default=DASHBOARD_URL, validation_alias="INTEGRATIONS_DASHBOARD_URL")
     history_days: int = Field(default=90, ge=1, le=36_500, validation_alias="INTEGRATIONS_HISTORY_DAYS")
+    forget_days: int = Field(default=30, ge=0, le=36_500, validation_alias="INTEGRATIONS_FORGET_DAYS")
     catalog: Path | None = Field(default=None, validation_alias="INTEGRATIONS_CATALOG")
 
     @property

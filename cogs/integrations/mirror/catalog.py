@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
-from bisect import bisect_left
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import (
     AfterValidator,
@@ -19,10 +15,8 @@ from pydantic import (
     Field,
     StrictBool,
     StringConstraints,
-    ValidationError,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
 from .errors import CatalogError, UnknownProviderError
 
@@ -77,12 +71,17 @@ class Catalog:
         """Refuse what could not be told apart later."""
         if not self.providers:
             raise CatalogError("it names no provider; add at least one [[provider]]")
-        _refuse_overlap(self.providers)
+        refuse_overlap(self.providers)
 
     @cached_property
     def by_id(self) -> dict[str, Provider]:
         """Every provider by its id."""
         return {provider.id: provider for provider in self.providers}
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where each provider stands, by its id."""
+        return {provider.id: place for place, provider in enumerate(self.providers)}
 
     @cached_property
     def by_toolkit(self) -> dict[str, Provider]:
@@ -127,22 +126,23 @@ def _rank(provider: Provider, wanted: str) -> int:
     return 2 if wanted in provider.category.casefold() else _NO_MATCH
 
 
-_Location = tuple[str | int, ...]
+Location = tuple[str | int, ...]
 
 
-class _OverlapError(CatalogError):
+class OverlapError(CatalogError):
     """*provider* has something, at *key*, that an earlier one has."""
 
-    def __init__(self, message: str, provider: Provider, key: _Location) -> None:
+    def __init__(self, message: str, provider: Provider, key: Location) -> None:
         super().__init__(message)
         self.provider = provider
         self.key = key
 
 
-def _refuse_overlap(providers: Sequence[Provider]) -> None:
+def refuse_overlap(providers: Sequence[Provider]) -> None:
+    """Raise `OverlapError` for the first of *providers* that has something that an earlier one has."""
     owners: dict[tuple[str, str], Provider] = {}
     for provider in providers:
-        mine: list[tuple[str, str, _Location]] = [
+        mine: list[tuple[str, str, Location]] = [
             ("id or label", provider.id, ("id",)),
             ("id or label", provider.label.casefold(), ("label",)),
             *(("toolkit", slug, ("toolkits", number)) for number, slug in enumerate(provider.toolkits)),
@@ -150,119 +150,7 @@ def _refuse_overlap(providers: Sequence[Provider]) -> None:
         for what, name, key in mine:
             owner = owners.setdefault((what, name), provider)
             if owner is not provider:
-                raise _OverlapError(f"the {what} {name!r} is taken already, by {owner.label!r}", provider, key)
-
-
-class _File(BaseModel):
-    """``extend = true`` adds to the built-in catalogue (or replaces single ids); otherwise it is replaced."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    extend: StrictBool = False
-    provider: tuple[Provider, ...] = ()
-
-
-def load(path: Path | None) -> Catalog:
-    """The built-in catalogue, or the one of the TOML file at *path*.
-
-    Raises `CatalogError` that names the file, the line where it can be told, and the reason.
-    """
-    if path is None:
-        return DEFAULT
-    text = _text(path)
-    try:
-        file = _File.model_validate(tomllib.loads(text))
-        return _merged(file)
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogError(f"{path}: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise CatalogError(f"{path}, line {_line(text, first['loc'])}: {_why(first)}") from error
-    except _OverlapError as error:
-        index = next(number for number, one in enumerate(file.provider) if one is error.provider)
-        line = _line(text, ("provider", index, *error.key))
-        raise CatalogError(f"{path}, line {line}: {error}") from error
-    except CatalogError as error:
-        raise CatalogError(f"{path}: {error}") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-        return content.decode("utf-8-sig").replace("\r\n", "\n")
-    except OSError as error:
-        raise CatalogError(f"{path}: it cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise CatalogError(f"{path}, line {line}: it is not UTF-8") from error
-
-
-def _merged(file: _File) -> Catalog:
-    if not file.extend:
-        return Catalog(file.provider)
-    given = {provider.id: provider for provider in file.provider}
-    # The file's own come last here, so that what is refused is in the file, and its line can be told.
-    _refuse_overlap((*(one for one in DEFAULT.providers if one.id not in given), *file.provider))
-    kept = tuple(given.pop(provider.id, provider) for provider in DEFAULT.providers)
-    return Catalog(kept + tuple(given.values()))
-
-
-_WHY = {
-    "missing": "it is missing",
-    "extra_forbidden": "there is no such key",
-    "bool_type": "it must be true or false",
-    "string_type": "it must be a text in quotes",
-    "string_too_long": "it is too long, {max_length} characters at most",
-    "string_too_short": "it is empty",
-    "string_pattern_mismatch": "it must be small letters, digits, - and _, and begin with a letter or a digit",
-    "too_long": "it is too long, {max_length} at most",
-    "too_short": "it is empty",
-    "tuple_type": "it must be a list in square brackets",
-}
-
-
-def _why(error: ErrorDetails) -> str:
-    names = [part for part in error["loc"] if isinstance(part, str)]
-    if names == ["provider"]:
-        return "provider: each provider is a table of its own, under [[provider]]"
-    reason = error["msg"].removeprefix("Value error, ")
-    if error["type"] in _WHY:
-        reason = _WHY[error["type"]].format(**error.get("ctx", {}))
-    return f"{'.'.join(names[1:]) or names[0]}: {reason}"
-
-
-# What may still be open in the middle of a value that takes several lines.
-_CLOSINGS = ("", "]", "]}]", "}]", '"""', "'''")
-
-
-def _line(text: str, location: _Location) -> int:
-    """The line of the value at *location*, or of what it is missing from, counted from 1.
-
-    The parser keeps no lines: it is the last line of the shortest beginning of the file that has the value.
-    """
-    lines = text.split("\n")
-    while location and not _has(lines, location):
-        location = location[:-1]
-    return bisect_left(range(1, len(lines)), True, key=lambda count: _has(lines[:count], location)) + 1
-
-
-def _has(lines: Sequence[str], location: _Location) -> bool:
-    value: Any = _beginning(lines)
-    try:
-        for part in location:
-            value = value[part]
-    except (KeyError, IndexError, TypeError):
-        return False
-    return True
-
-
-def _beginning(lines: Sequence[str]) -> dict[str, Any]:
-    """What the parser makes of *lines*, or of as many of them as it can make something of."""
-    for count in range(len(lines), 0, -1):
-        for closing in _CLOSINGS:
-            with suppress(tomllib.TOMLDecodeError):
-                return tomllib.loads("\n".join([*lines[:count], closing]))
-    return {}
+                raise OverlapError(f"the {what} {name!r} is taken already, by {owner.label!r}", provider, key)
 
 
 def _provider(label: str, category: str, description: str, id_: str = "", *more: str) -> Provider:

@@ -9,8 +9,8 @@ from operator import attrgetter
 
 from storage.integrations import Integration, Mirror, State
 
+from .accounts import Account
 from .catalog import Catalog
-from .composio import Account
 
 # Statuses of an attempt that somebody started and has not finished.
 _UNFINISHED = frozenset({"INITIALIZING", "INITIATED"})
@@ -108,10 +108,8 @@ def _status(account: Account) -> str:
 
 
 def _newest(accounts: Iterable[Account]) -> Account:
-    # Of equally old ones the greatest id, so that the order of the pages does not matter. Two sorts of one key
-    # each cost half of one by both: times of different pages compare slowly.
-    by_id = sorted(accounts, key=attrgetter("id"), reverse=True)
-    return max(by_id, key=attrgetter("created_at"))
+    # Of equally old ones the greatest id, so that the order of the pages does not matter.
+    return max(accounts, key=attrgetter("created_at", "id"))
 
 
 def _once_worked(account: Account, before: Integration) -> bool:

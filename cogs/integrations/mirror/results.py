@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.integrations import Action, Event, EventOutcome, Integration
+from storage.integrations import Action, Event, EventOutcome, Integration, Mirror
 
-from .composio import Account
+from .accounts import Account
 from .plan import Change, Plan
 from .revoke import GONE, AccountReceipt
 
@@ -46,21 +46,14 @@ NOBODY = Actor()
 class SyncReport:
     """What a sync found and stored.
 
-    ``left_alone`` are providers that somebody changed here while it ran: they are not in the plan's names,
-    and the next sync sees them.
+    ``mirror`` is what is stored now. ``left_alone`` are providers that somebody changed here while it ran: they
+    are not in the plan's names, and the next sync sees them.
     """
 
     plan: Plan
+    mirror: Mirror
     at: datetime
     left_alone: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """A provider's row after its switch was moved; ``changed`` is False when it stood there already."""
-
-    row: Integration
-    changed: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from .composio import Account, ComposioGateway, Revocation
+from .accounts import Account, Accounts, Revocation
 from .errors import ComposioError, ComposioUnavailableError
 
 
@@ -58,7 +58,7 @@ class AccountReceipt:
         return self.account._replace(status="REVOKED") if revoked else self.account
 
 
-async def revoke_accounts(gateway: ComposioGateway, accounts: Sequence[Account]) -> list[AccountReceipt]:
+async def revoke_accounts(gateway: Accounts, accounts: Sequence[Account]) -> list[AccountReceipt]:
     """Revoke and delete *accounts* in order, until the first that fails; the rest is not tried."""
     receipts: list[AccountReceipt] = []
     for account in accounts:
@@ -69,7 +69,7 @@ async def revoke_accounts(gateway: ComposioGateway, accounts: Sequence[Account])
     return receipts
 
 
-async def _revoke_one(gateway: ComposioGateway, account: Account) -> AccountReceipt:
+async def _revoke_one(gateway: Accounts, account: Account) -> AccountReceipt:
     try:
         revocation = await gateway.revoke(account.id)
     except ComposioError as error:
@@ -88,7 +88,7 @@ async def _revoke_one(gateway: ComposioGateway, account: Account) -> AccountRece
     return AccountReceipt(account, _DELETED[revocation])
 
 
-async def _look(gateway: ComposioGateway, account: Account, error: ComposioError) -> AccountReceipt:
+async def _look(gateway: Accounts, account: Account, error: ComposioError) -> AccountReceipt:
     """After a write that failed: what is there now? A lost answer says nothing about the effect."""
     if not isinstance(error, ComposioUnavailableError):
         return AccountReceipt(account, Outcome.STILL_CONNECTED, error)  # refused before anything happened

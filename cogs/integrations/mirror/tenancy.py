@@ -30,6 +30,11 @@ class Tenancy:
                 "server its own"
             )
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several servers have one Composio user."""
+        return PLACEHOLDER not in self.user_id
+
     def composio_user_id(self, guild_id: int | None) -> str:
         """The Composio user of a server. Raises `NotAllowedHereError` where there is none."""
         if guild_id is None or (self.guild_ids and guild_id not in self.guild_ids):

@@ -1,0 +1,127 @@
+"""Puts the parts together. Heavy to import: see `loading`."""
+
+from __future__ import annotations
+
+from . import hidden  # noqa: F401 – a host's own `storage` hides ours
+
+# isort: split
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import discord
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from storage.integrations import ChangeFeed, DatabaseRefusedError, StorageError, Store, open_engine, prepare
+
+from .chat.context import Context
+from .cog import IntegrationsCog
+from .composio.gateway import ComposioGateway
+from .guard import AnyBot
+from .mirror import catalog, catalog_file
+from .mirror.access import Access
+from .mirror.errors import CatalogError, SettingsError
+from .mirror.known import Known
+from .mirror.ledger import Ledger
+from .mirror.revoking import Revoker
+from .mirror.servers import Servers
+from .mirror.service import IntegrationService
+from .mirror.upkeep import Upkeep
+from .settings import IntegrationsSettings
+
+
+async def add_to(bot: AnyBot, settings: IntegrationsSettings | None, engine: AsyncEngine | None) -> None:
+    """See `cogs.integrations.add_to`."""
+    opened = AsyncExitStack()
+    try:
+        await bot.add_cog(await _cog(bot, settings or IntegrationsSettings.read(), engine, opened))
+    except BaseException:
+        # discord.py does not call cog_unload when the name of the command or the cog is taken.
+        await opened.aclose()
+        raise
+
+
+async def _cog(
+    bot: AnyBot, settings: IntegrationsSettings, engine: AsyncEngine | None, opened: AsyncExitStack
+) -> IntegrationsCog:
+    tenancy = settings.tenancy
+    providers = read_catalog(settings)
+    engine = await _engine(settings, engine, opened)
+    # The certificate authorities are loaded, which would hold the loop.
+    gateway = await asyncio.to_thread(_gateway, settings)
+    opened.push_async_callback(gateway.close)
+    ledger = Ledger(Store(engine), Known(providers), lambda change: bot.dispatch("integration_change", change))
+    servers = _servers(bot, settings, ledger)
+    clock = discord.utils.utcnow
+    feed = await _feed(engine, opened)
+    history_age = timedelta(days=settings.history_days)
+    upkeep = Upkeep(feed=feed, ledger=ledger, servers=servers, clock=clock, history_age=history_age)
+    service = IntegrationService(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
+    revoker = Revoker(accounts=gateway, ledger=ledger, clock=clock)
+    context = Context(
+        service=service,
+        revoker=revoker,
+        access=Access(servers=servers, service=service, catalog=providers, tenancy=tenancy),
+        catalog=providers,
+        tenancy=tenancy,
+        dashboard_url=settings.dashboard_url,
+    )
+    opened.push_async_callback(context.close)
+    # Closed first: what these end or cancel is still answered.
+    opened.push_async_callback(revoker.close)
+    opened.push_async_callback(service.close)
+    opened.push_async_callback(upkeep.close)
+    opened.push_async_callback(servers.close)
+    feed.on_change = upkeep.woken
+    return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
+
+
+def _servers(bot: AnyBot, settings: IntegrationsSettings, ledger: Ledger) -> Servers:
+    return Servers(
+        ledger=ledger,
+        tenancy=settings.tenancy,
+        clock=discord.utils.utcnow,
+        forget_after=timedelta(days=settings.forget_days),
+        is_member=(lambda guild_id: bot.get_guild(guild_id) is not None) if bot.intents.guilds else None,
+    )
+
+
+async def _feed(engine: AsyncEngine, opened: AsyncExitStack) -> ChangeFeed:
+    feed = ChangeFeed(engine)
+    opened.push_async_callback(feed.close)
+    try:
+        await feed.start()
+    except StorageError as error:
+        raise SettingsError(f"the database cannot be read: {error}") from error
+    return feed
+
+
+def _gateway(settings: IntegrationsSettings) -> ComposioGateway:
+    return ComposioGateway(api_key=settings.api_key.get_secret_value(), base_url=settings.base_url)
+
+
+def read_catalog(settings: IntegrationsSettings) -> catalog.Catalog:
+    """The catalogue that the settings name. Raises `CatalogError` that names the setting."""
+    try:
+        return catalog_file.load(settings.catalog)
+    except CatalogError as error:
+        raise CatalogError(f"INTEGRATIONS_CATALOG is wrong: {error}") from error
+
+
+async def _engine(
+    settings: IntegrationsSettings, engine: AsyncEngine | None, opened: AsyncExitStack
+) -> AsyncEngine:
+    name = "the engine" if engine else "INTEGRATIONS_DATABASE_URL"
+    try:
+        if engine is None:
+            engine = open_engine(settings.database_url.get_secret_value())
+            opened.push_async_callback(engine.dispose)
+        await prepare(engine)
+    except DatabaseRefusedError as error:
+        raise SettingsError(f"{name} is wrong: {error}") from error
+    except StorageError as error:
+        raise SettingsError(
+            f"{name} cannot be used ({error}): check that the file or server can be reached and written"
+        ) from error
+    return engine

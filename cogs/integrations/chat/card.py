@@ -1,0 +1,122 @@
+"""A card: everything about one app, its switch, and what the person who looks may do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import discord
+
+from storage.integrations import Integration, State
+
+from ..mirror.catalog import Provider
+from ..mirror.errors import NotConnectedError, OldButtonError, Right
+from .answer import Answer, Interaction, Place, Reply
+from .buttons import ActionButton, dashboard, howto, row_of, switch
+from .context import Context
+from .limits import GREEN, GREY, ORANGE
+from .presses import Press
+from .rights import actor, may, require
+from .states import account, indicator, reason, status
+from .text import ago, clean, day
+from .troubles import for_error
+
+
+async def show(context: Context, reply: Reply, name: str) -> None:
+    """One provider's card, for the person alone."""
+    user_id, provider = context.asked(reply.interaction, name)
+    mirror = await context.service.look(user_id)
+    row = mirror.get(provider.id)
+    await reply.show(
+        Answer(_embed(provider, row, mirror.synced_at), _view(context, reply.interaction, provider, row))
+    )
+
+
+async def toggle(context: Context, reply: Reply, name: str, enabled: bool | None) -> None:
+    """Move the switch, and show the card as it is now."""
+    interaction = reply.interaction
+    user_id = context.user_id(interaction)
+    require(interaction, Right.MANAGE_SERVER)
+    provider = context.catalog.find(name)
+    await reply.wait()
+    try:
+        moved = await context.service.toggle(user_id, provider, enabled, actor(interaction))
+    except NotConnectedError as error:
+        again = error.state is State.NEEDS_RECONNECT
+        view = row_of(howto(provider, again=again), dashboard(context.dashboard_url))
+        await reply.add(Answer(text=for_error(error), view=view))
+        return
+    notice = _switched(provider, moved.row, changed=moved.changed)
+    embed = _embed(provider, moved.row, moved.synced_at, notice)
+    await reply.show(Answer(embed, _view(context, interaction, provider, moved.row)))
+
+
+def _switched(provider: Provider, row: Integration, *, changed: bool) -> str:
+    already, position = "" if changed else "already ", "on" if row.enabled else "off"
+    rest = "" if row.enabled else " The connection at Composio stays."
+    return f"{clean(provider.label)} is {already}switched {position} here.{rest}"
+
+
+def _embed(
+    provider: Provider, row: Integration, synced_at: datetime | None, notice: str | None = None
+) -> discord.Embed:
+    text = clean(provider.description)
+    embed = discord.Embed(
+        title=f"{indicator(row)} {clean(provider.label)}",
+        description=f"{notice}\n\n{text}" if notice else text,
+        colour=_colour(row),
+    )
+    embed.add_field(name="Status", value=status(row))
+    embed.add_field(name="Need", value="Required" if provider.required else "Optional")
+    if row.account_name:
+        embed.add_field(name="Account", value=account(row))
+    if row.state is State.NEEDS_RECONNECT:
+        embed.add_field(name="Why", value=reason(row, provider.label), inline=False)
+    if row.since:
+        embed.add_field(name="Since", value=day(row.since))
+    if synced_at:
+        embed.add_field(name="Last synced", value=ago(synced_at))
+    return embed
+
+
+def _colour(row: Integration) -> discord.Colour:
+    match row.state:
+        case State.CONNECTED:
+            return GREEN if row.enabled else GREY
+        case State.NEEDS_RECONNECT:
+            return ORANGE
+        case State.NOT_CONNECTED | State.NEWER:
+            return GREY
+
+
+def _view(context: Context, interaction: Interaction, provider: Provider, row: Integration) -> discord.ui.View:
+    return row_of(*_buttons(interaction, provider, row), dashboard(context.dashboard_url))
+
+
+def _buttons(interaction: Interaction, provider: Provider, row: Integration) -> list[ActionButton]:
+    """What the person may do with a provider in its state; it is asked again at the press."""
+    revoke = ActionButton("revoke", provider.id, label="Revoke", style=discord.ButtonStyle.danger)
+    may_revoke = [revoke] if may(interaction, Right.ADMINISTRATOR) else []
+    match row.state:
+        case State.CONNECTED:
+            may_switch = may(interaction, Right.MANAGE_SERVER)
+            return ([switch(provider, on=not row.enabled)] if may_switch else []) + may_revoke
+        case State.NEEDS_RECONNECT:
+            return [howto(provider, again=True), *may_revoke]
+        case State.NOT_CONNECTED | State.NEWER:
+            return [howto(provider)]
+
+
+async def _opened(context: Context, reply: Reply, argument: str) -> None:
+    await show(context, reply, argument)
+
+
+async def _toggled(context: Context, reply: Reply, argument: str) -> None:
+    match argument.split(":"):
+        case [name, "on" | "off" as target]:
+            await toggle(context, reply, name, target == "on")
+        case _:
+            raise OldButtonError
+
+
+PRESSES: Mapping[str, Press] = {"card": Press(_opened, Place.PRIVATE), "toggle": Press(_toggled)}

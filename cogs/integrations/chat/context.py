@@ -1,0 +1,92 @@
+"""What every subject stands on: the use cases, the catalogue, and who waits for an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..mirror.access import Access
+from ..mirror.catalog import Catalog, Provider
+from ..mirror.errors import ComposioError, IntegrationError
+from ..mirror.revoking import Revoker
+from ..mirror.running import CLOSE_SECONDS
+from ..mirror.service import IntegrationService
+from ..mirror.tenancy import Tenancy
+from .answer import Answer, Interaction, tell
+from .people import People
+from .rights import CoolDown
+from .troubles import for_error
+
+log = logging.getLogger(__name__)
+
+
+class Question(Protocol):
+    """Something that waits for a person's answer."""
+
+    def stop(self) -> None:
+        """Wait no longer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """The parts, which stay the caller's to close."""
+
+    service: IntegrationService
+    revoker: Revoker
+    access: Access
+    catalog: Catalog
+    tenancy: Tenancy
+    dashboard_url: str
+    cool_down: CoolDown = field(default_factory=CoolDown)
+    people: People = field(default_factory=People)
+    questions: weakref.WeakSet[Question] = field(default_factory=weakref.WeakSet)
+    _unanswered: set[asyncio.Future[None]] = field(default_factory=set)
+
+    def user_id(self, interaction: Interaction) -> str:
+        """The Composio user of the server. Raises `NotAllowedHereError`."""
+        return self.tenancy.composio_user_id(interaction.guild_id)
+
+    def label(self, provider_id: str) -> str:
+        """What people call a provider, also one that has left the catalogue."""
+        provider = self.catalog.by_id.get(provider_id)
+        return provider.label if provider else provider_id
+
+    def asked(self, interaction: Interaction, name: str) -> tuple[str, Provider]:
+        """The server's Composio user, and the provider called *name*.
+
+        Raises `NotAllowedHereError` and `UnknownProviderError`.
+        """
+        return self.user_id(interaction), self.catalog.find(name)
+
+    @asynccontextmanager
+    async def answering(self, interaction: Interaction) -> AsyncIterator[None]:
+        """Tell the person, and only them, when one of our errors ends what they asked for. Others pass."""
+        ended = asyncio.get_running_loop().create_future()
+        self._unanswered.add(ended)
+        self.people.met(interaction)
+        try:
+            yield
+        except IntegrationError as error:
+            log_trouble(error)
+            await tell(interaction, Answer(text=for_error(error)))
+        finally:
+            self._unanswered.discard(ended)
+            ended.set_result(None)
+
+    async def close(self) -> None:
+        """Take back the questions that are open, and let what is being answered end, for at most ten seconds."""
+        for question in self.questions:
+            question.stop()
+        if self._unanswered:
+            await asyncio.wait(self._unanswered, timeout=CLOSE_SECONDS)
+
+
+def log_trouble(error: IntegrationError) -> None:
+    """Say in the log why Composio could not be asked; what else can go wrong has said so already."""
+    if isinstance(error, ComposioError):
+        log.warning("composio: %s: %s", type(error).__name__, error)

@@ -1,0 +1,118 @@
+"""The history: who did what, and when, day by day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date
+from itertools import groupby
+
+import discord
+
+from storage.integrations import Action, Condition, Event, EventOutcome
+
+from ..mirror.catalog import Provider
+from ..mirror.errors import OldButtonError, Right
+from .answer import Answer, Reply
+from .buttons import row_of, turn
+from .context import Context
+from .limits import GREY, add_lines
+from .presses import Press, page_number
+from .rights import require
+from .states import SIGNS, why
+from .text import DOT, ago, clean
+
+PAGE = 10
+
+
+async def show(context: Context, reply: Reply, name: str | None, number: int = 1) -> None:
+    """A page of what happened, newest first, for the person alone."""
+    interaction = reply.interaction
+    user_id = context.user_id(interaction)
+    require(interaction, Right.MANAGE_SERVER)
+    provider = context.catalog.find(name) if name else None
+    await reply.wait()
+    found = await context.service.history(user_id, provider, offset=(number - 1) * PAGE, limit=PAGE + 1)
+    events = found[:PAGE]
+    people = {event.person_id for event in events if event.person_id}
+    names = await context.people.names(interaction.guild, people)
+    embed = _embed(context, provider, events, names, number)
+    await reply.show(Answer(embed, _buttons(provider, number, more=len(found) > PAGE)))
+
+
+def _embed(
+    context: Context, provider: Provider | None, events: Sequence[Event], names: Mapping[int, str], number: int
+) -> discord.Embed:
+    title = f"History of {clean(provider.label)}" if provider else "History"
+    empty = "Nothing has happened yet." if number == 1 else "Nothing older is remembered."
+    embed = discord.Embed(title=title, description=None if events else empty, colour=GREY)
+    for day, group in groupby(events, key=lambda event: event.at.astimezone(UTC).date()):
+        lines = [_line(event, context.label(event.provider), names, alone=provider is not None) for event in group]
+        add_lines(embed, _day(day), lines)
+    if events:
+        embed.set_footer(text="Days begin at midnight UTC")
+    return embed
+
+
+def _day(day: date) -> str:
+    return f"{day:%A}, {day.day} {day:%B %Y}"
+
+
+def _line(event: Event, label: str, names: Mapping[int, str], *, alone: bool) -> str:
+    """One thing that happened; *alone* under the headline of its app, which leaves room for a reason."""
+    what = _what(event)
+    if alone:
+        what = what[:1].upper() + what[1:]
+        if event.after is Condition.NEEDS_RECONNECT:
+            what += f": {why(event.status, event.reason, clean(label))}"
+    subject = what if alone else f"**{clean(label)}** {what}"
+    return DOT.join([f"{SIGNS[event.after]} {subject}", _who(event, names), ago(event.at)])
+
+
+def _who(event: Event, names: Mapping[int, str]) -> str:
+    name = names.get(event.person_id or 0, "the bot itself")
+    return f"seen by {name}" if event.action is Action.SYNC else f"by {name}"
+
+
+def _what(event: Event) -> str:
+    match event.action:
+        case Action.SYNC:
+            return _SEEN[event.after]
+        case Action.TOGGLE:
+            return "switched off" if event.after is Condition.DISABLED else "switched on"
+        case Action.REVOKE:
+            return _REVOKED[event.outcome]
+        case Action.NEWER:
+            return "changed in a way newer than this bot knows"
+
+
+_SEEN = {
+    Condition.CONNECTED: "connected",
+    Condition.DISABLED: "connected, still switched off here",
+    Condition.NEEDS_RECONNECT: "needs reconnecting",
+    Condition.NOT_CONNECTED: "no longer connected",
+    Condition.NEWER: "something newer than this bot knows",
+}
+_REVOKED = {
+    EventOutcome.DONE: "revoked",
+    EventOutcome.PARTLY: "only partly revoked",
+    EventOutcome.FAILED: "not revoked: it failed",
+    EventOutcome.NEWER: "revoked, with an outcome newer than this bot knows",
+}
+
+
+def _buttons(provider: Provider | None, number: int, *, more: bool) -> discord.ui.View:
+    if number == 1 and not more:
+        return row_of()
+    name = provider.id if provider else ""
+    return row_of(*turn("history", f"{name}:", number, first=number == 1, last=not more))
+
+
+async def _turned(context: Context, reply: Reply, argument: str) -> None:
+    match argument.split(":"):
+        case [name, number] if page_number(number) > 0:
+            await show(context, reply, name or None, int(number))
+        case _:
+            raise OldButtonError
+
+
+PRESSES: Mapping[str, Press] = {"history": Press(_turned)}

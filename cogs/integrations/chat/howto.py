@@ -1,0 +1,79 @@
+"""The instructions for connecting an app at Composio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import discord
+
+from storage.integrations import Condition, Integration, State
+
+from ..mirror.catalog import Provider
+from . import report
+from .answer import Answer, Place, Reply
+from .buttons import ActionButton, dashboard, row_of
+from .context import Context
+from .limits import GREY, add_lines
+from .presses import Press
+from .rights import actor
+from .states import reason, status
+from .text import clean
+
+CONNECTED = "I've connected it"
+
+
+async def show(context: Context, reply: Reply, name: str) -> None:
+    """The instructions, for the person alone."""
+    user_id, provider = context.asked(reply.interaction, name)
+    again = context.access.condition(reply.interaction.guild_id, provider) is Condition.NEEDS_RECONNECT
+    embed = discord.Embed(
+        title=f"How to {'reconnect' if again else 'connect'} {clean(provider.label)}",
+        description=clean(provider.description),
+        colour=GREY,
+    )
+    add_lines(embed, "Steps", [f"**{number}.** {step}" for number, step in enumerate(_steps(provider), 1)])
+    embed.add_field(name="User ID to type in Composio", value=f"```\n{user_id}\n```", inline=False)
+    done = ActionButton("connected", provider.id, label=CONNECTED, style=discord.ButtonStyle.success)
+    await reply.show(Answer(embed, row_of(dashboard(context.dashboard_url), done)))
+
+
+def _steps(provider: Provider) -> list[str]:
+    label = clean(provider.label)
+    return [
+        "Open Composio with the button below and sign in.",
+        f"Start a new connection for **{label}**.",
+        "When it asks for a user ID, type exactly the one shown below. "
+        "With another one, this bot will not see the connection.",
+        *(clean(step) for step in provider.steps),
+        f"Allow the access at {label}, and wait until Composio shows the account as active.",
+        f"Come back and press **{CONNECTED}**.",
+    ]
+
+
+async def _connected(context: Context, reply: Reply, name: str) -> None:
+    """“I've connected it”: sync, and say whether it shows."""
+    interaction = reply.interaction
+    user_id, provider = context.asked(interaction, name)
+    context.cool_down.spend(interaction)
+    await reply.wait()
+    found = await context.service.sync(user_id, actor(interaction))
+    await reply.show(report.answer(context, found, text=_verdict(provider, found.mirror.get(provider.id))))
+
+
+def _verdict(provider: Provider, row: Integration) -> str:
+    label = clean(provider.label)
+    match row.state:
+        case State.CONNECTED:
+            return f"🟢 {label} is connected" + ("." if row.enabled else ", but switched off here.")
+        case State.NEEDS_RECONNECT:
+            return f"🟠 {label} still needs reconnecting: {reason(row, provider.label)}."
+        case State.NOT_CONNECTED:
+            return f"🔴 Composio shows no finished {label} connection for this user ID yet."
+        case State.NEWER:
+            return f"⚪ {label}: {status(row)}."
+
+
+PRESSES: Mapping[str, Press] = {
+    "howto": Press(show, Place.PRIVATE),
+    "connected": Press(_connected, Place.PRIVATE),
+}

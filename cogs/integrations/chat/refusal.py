@@ -1,0 +1,56 @@
+"""What a person is told when a host's command needs an app that may not be used here."""
+
+from __future__ import annotations
+
+import discord
+
+from storage.integrations import Condition, Integration
+
+from ..mirror.catalog import Provider
+from ..mirror.errors import Right
+from .answer import Answer, Interaction, tell
+from .buttons import dashboard, howto, row_of, switch
+from .context import Context
+from .rights import may
+from .states import reason, status
+from .text import clean
+
+
+async def require(context: Context, interaction: Interaction, name: str) -> bool:
+    """Whether a host's command may use a provider here; the person is told when it may not."""
+    context.user_id(interaction)
+    provider = context.catalog.find(name)
+    row = await context.access.refusal(interaction.guild_id, provider)
+    if row is None:
+        return True
+    await tell(interaction, Answer(text=_words(provider, row), view=_buttons(context, interaction, provider, row)))
+    return False
+
+
+def _buttons(
+    context: Context, interaction: Interaction, provider: Provider, row: Integration
+) -> discord.ui.View | None:
+    if row.condition is not Condition.DISABLED:
+        again = row.condition is Condition.NEEDS_RECONNECT
+        return row_of(howto(provider, again=again), dashboard(context.dashboard_url))
+    if may(interaction, Right.MANAGE_SERVER):
+        return row_of(switch(provider, on=True, style=discord.ButtonStyle.success))
+    return None
+
+
+def _words(provider: Provider, row: Integration) -> str:
+    label = clean(provider.label)
+    match row.condition:
+        case Condition.NOT_CONNECTED:
+            return f"🔴 This needs {label}, which is not connected."
+        case Condition.NEEDS_RECONNECT:
+            return f"🟠 This needs {label}, which needs reconnecting: {reason(row, provider.label)}."
+        case Condition.DISABLED:
+            return (
+                f"🟡 This needs {label}, which is switched off here. "
+                "People with the permission **Manage Server** can switch it on."
+            )
+        case Condition.CONNECTED:
+            return f"🟢 {label} is connected."
+        case Condition.NEWER:
+            return f"⚪ This needs {label}. {status(row)}."

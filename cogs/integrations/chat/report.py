@@ -1,0 +1,143 @@
+"""A sync: how far it is, and what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+
+import discord
+
+from storage.integrations import Integration
+
+from ..mirror.errors import ComposioError
+from ..mirror.results import SyncReport
+from ..mirror.service import SyncRun
+from . import overview
+from .answer import Answer, Reply
+from .buttons import dashboard, row_of
+from .context import Context, log_trouble
+from .limits import GREEN, ORANGE, limited
+from .presses import Press, page_number
+from .rights import actor
+from .states import reason
+from .text import ago, clean, code, count
+from .troubles import for_error
+
+# Discord limits how often a message is edited; nobody reads faster.
+PROGRESS_SECONDS = 2.0
+# Each of the six fields of a report has its share of the 6,000 characters of an embed.
+_VALUE = 900
+UP_TO_DATE = "Already up to date"
+
+
+async def sync(context: Context, reply: Reply) -> None:
+    """Sync, and say what changed; when Composio cannot be asked, say that and show what is known."""
+    interaction = reply.interaction
+    user_id = context.user_id(interaction)
+    context.cool_down.spend(interaction)
+    await reply.wait()
+    run = context.service.start_sync(user_id, actor(interaction))
+    try:
+        await _follow(run, lambda text: reply.show(Answer(text=text)))
+        report = await run.report()
+    except ComposioError as error:
+        log_trouble(error)
+        mirror = await context.service.look(user_id)
+        known = f"Showing what was known {ago(mirror.synced_at)}." if mirror.synced_at else "Nothing is known yet."
+        await reply.show(overview.page(context, mirror, notice=f"{for_error(error)} {known}"))
+        return
+    await reply.show(answer(context, report))
+
+
+async def _pressed(context: Context, reply: Reply, argument: str) -> None:
+    """The list's own button: bring that message up to date, and tell who pressed what changed."""
+    number = page_number(argument)
+    interaction = reply.interaction
+    user_id = context.user_id(interaction)
+    context.cool_down.spend(interaction)
+    await _label(reply, "Syncing…")
+    try:
+        run = context.service.start_sync(user_id, actor(interaction))
+        await _follow(run, lambda text: _label(reply, text))
+        report = await run.report()
+    except BaseException:
+        await _label(reply, overview.SYNC)
+        raise
+    with suppress(discord.NotFound):  # the list was deleted meanwhile; whoever pressed is told all the same
+        await reply.show(overview.page(context, report.mirror, number))
+    await reply.add(answer(context, report))
+
+
+async def _follow(run: SyncRun, tell: Callable[[str], Awaitable[None]]) -> None:
+    """Tell how far *run* is, until it has ended."""
+    told = 0
+    while not await run.ended(PROGRESS_SECONDS):
+        if run.read > told:
+            told = run.read
+            of = f"{run.read:,} of {count(run.total, 'account')}" if run.total else count(run.read, "account")
+            await tell(f"Syncing… {of}")
+
+
+async def _label(reply: Reply, label: str) -> None:
+    """Say *label* on the list's button. It can be pressed all the same: who does joins, or begins anew."""
+    message = reply.interaction.message
+    if message is None:
+        return
+    view = discord.ui.View.from_message(message, timeout=None)
+    for item in view.walk_children():
+        if isinstance(item, discord.ui.Button) and (item.custom_id or "").startswith("integrations:sync:"):
+            item.label = label
+    view.stop()
+    with suppress(discord.NotFound):
+        await reply.relabel(view)
+
+
+def answer(context: Context, report: SyncReport, *, text: str | None = None) -> Answer:
+    """What a sync changed, by name."""
+    return Answer(_embed(context, report), row_of(dashboard(context.dashboard_url)), text)
+
+
+def _embed(context: Context, report: SyncReport) -> discord.Embed:
+    plan = report.plan
+    quiet = not plan.changes and not report.left_alone
+    numbers = _numbers(report)
+    embed = discord.Embed(
+        title=UP_TO_DATE if quiet else numbers,
+        description=numbers if quiet else None,
+        colour=ORANGE if plan.attention else GREEN,
+    )
+    # What needs reconnecting is named below, as what it is.
+    attention = {row.provider for row in plan.attention}
+    _add_names(embed, context, "+ Added", plan.added)
+    _add_names(embed, context, "- Removed", [id_ for id_ in plan.removed if id_ not in attention])
+    _add_names(embed, context, "Unchanged", plan.unchanged)
+    if plan.attention:
+        lines = [_attention(context, row) for row in plan.attention]
+        embed.add_field(name="Needs reconnecting", value=limited(lines, _VALUE), inline=False)
+    if plan.unknown_toolkits:
+        names = limited([code(slug) for slug in plan.unknown_toolkits], _VALUE - 100, ", ")
+        why = ": connected at Composio, but not an app this bot knows"
+        embed.add_field(name="Skipped", value=names + why, inline=False)
+    _add_names(
+        embed, context, "Changed here meanwhile", report.left_alone, "Left as it is; sync again to see it: "
+    )
+    return embed
+
+
+def _numbers(report: SyncReport) -> str:
+    plan = report.plan
+    return f"Synced: {len(plan.added)} added, {len(plan.removed)} removed, {len(plan.unchanged)} unchanged"
+
+
+def _add_names(embed: discord.Embed, context: Context, name: str, ids: Sequence[str], prefix: str = "") -> None:
+    if ids:
+        value = prefix + limited([clean(context.label(id_)) for id_ in ids], _VALUE - len(prefix), ", ")
+        embed.add_field(name=name, value=value, inline=False)
+
+
+def _attention(context: Context, row: Integration) -> str:
+    label = context.label(row.provider)
+    return f"🟠 **{clean(label)}** · {reason(row, label)}"
+
+
+PRESSES: Mapping[str, Press] = {"sync": Press(_pressed)}

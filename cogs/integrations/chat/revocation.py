@@ -1,0 +1,184 @@
+"""Revoking: the question, who may answer it, and the receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Self
+
+import discord
+
+from ..mirror.accounts import Account
+from ..mirror.catalog import Provider
+from ..mirror.errors import Right
+from ..mirror.results import RevokeReceipt
+from ..mirror.revoke import GONE, AccountReceipt, Outcome
+from .answer import Answer, Interaction, Place, Reply
+from .buttons import dashboard, row_of
+from .context import Context
+from .limits import DESCRIPTION, GREEN, ORANGE, RED, limited
+from .presses import Press
+from .rights import actor, require
+from .text import clean, count, day, shorten, size
+from .troubles import for_error
+
+CONFIRM_SECONDS = 60.0
+
+
+async def ask(context: Context, reply: Reply, name: str) -> None:
+    """Look at Composio which accounts there are now, and ask whether to revoke them."""
+    interaction = reply.interaction
+    user_id = context.user_id(interaction)
+    require(interaction, Right.ADMINISTRATOR)
+    provider = context.catalog.find(name)
+    await reply.wait()
+    accounts = await context.revoker.accounts(user_id, provider)
+    if not accounts:
+        await _nothing(context, reply, user_id, provider)
+        return
+
+    async def confirmed(press: Interaction) -> None:
+        async with context.answering(press):
+            await _revoke(context, Reply(press, Place.MESSAGE), provider, accounts)
+
+    question = ConfirmView(interaction, f"Revoke {count(len(accounts), 'account')}", confirmed)
+    context.questions.add(question)
+    await reply.show(Answer(_question(provider, accounts, user_id), question))
+
+
+async def _nothing(context: Context, reply: Reply, user_id: str, provider: Provider) -> None:
+    # The mirror may still say that it is connected.
+    await context.revoker.revoke(user_id, provider, (), actor(reply.interaction))
+    text = f"Composio has no {clean(provider.label)} account for this bot. There is nothing to revoke."
+    await reply.show(Answer(text=text, view=row_of(dashboard(context.dashboard_url))))
+
+
+async def _revoke(context: Context, reply: Reply, provider: Provider, accounts: Sequence[Account]) -> None:
+    user_id = context.user_id(reply.interaction)
+    require(reply.interaction, Right.ADMINISTRATOR)
+    await reply.show(Answer(text="Revoking…"))
+    receipt = await context.revoker.revoke(user_id, provider, accounts, actor(reply.interaction))
+    embed = _receipt(provider, receipt, context.dashboard_url)
+    await reply.show(Answer(embed, row_of(dashboard(context.dashboard_url))))
+
+
+class ConfirmView(discord.ui.View):
+    """Asks once, of the person who asked for it, for one minute. *on_confirm* answers the press."""
+
+    def __init__(
+        self, asker: Interaction, label: str, on_confirm: Callable[[Interaction], Awaitable[None]]
+    ) -> None:
+        super().__init__(timeout=CONFIRM_SECONDS)
+        self._asker = asker
+        self._on_confirm = on_confirm
+        self._confirm.label = label
+
+    async def interaction_check(self, interaction: discord.Interaction[Any]) -> bool:
+        """Only the person who asked."""
+        return interaction.user.id == self._asker.user.id
+
+    async def on_timeout(self) -> None:
+        """Take the question away."""
+        gone = Answer(text="No answer within a minute. Nothing was revoked.")
+        with suppress(discord.NotFound):  # the person has dismissed it
+            await self._asker.edit_original_response(**gone.parts())
+
+    @discord.ui.button(label="", style=discord.ButtonStyle.danger)
+    async def _confirm(self, interaction: Interaction, _: discord.ui.Button[Self]) -> None:
+        self.stop()  # before anything else: a second press finds no view
+        await self._on_confirm(interaction)
+
+    @discord.ui.button(label="Cancel")
+    async def _cancel(self, interaction: Interaction, _: discord.ui.Button[Self]) -> None:
+        self.stop()
+        await Reply(interaction, Place.MESSAGE).show(Answer(text="Cancelled. Nothing was revoked."))
+
+
+def _question(provider: Provider, accounts: Sequence[Account], user_id: str) -> discord.Embed:
+    these = "this account" if len(accounts) == 1 else f"these {len(accounts)} accounts"
+    label = clean(provider.label)
+    text = (
+        f"This takes away {these} at Composio, and the access at {label}, for everything that "
+        f"uses the user ID `{user_id}`. It cannot be undone; the app would have to be connected again."
+    )
+    lines = limited([_account(account) for account in accounts], DESCRIPTION - size(text) - 2)
+    return discord.Embed(title=f"Revoke {label}?", description=f"{text}\n\n{lines}", colour=RED)
+
+
+def _account(account: Account) -> str:
+    state = "active" if account.usable else clean(account.status.lower())
+    return f"**{clean(shorten(account.name, 40))}** · {state} · since {day(account.created_at)}"
+
+
+# ---------------------------------------------------------------- the receipt
+
+
+def _receipt(provider: Provider, receipt: RevokeReceipt, dashboard_url: str) -> discord.Embed:
+    notes = []
+    if not receipt.complete:
+        notes.append("Revoke again to finish the job.")
+    if receipt.unconfirmed:
+        appeared = count(len(receipt.unconfirmed), "account")
+        notes.append(f"{appeared} appeared after you were asked and stayed.")
+    if receipt.row is None:
+        notes.append("This could not be saved here. Sync to bring the list up to date.")
+    tail = "\n\n" + "\n".join(notes) if notes else ""
+    lines = [_line(entry, provider.label, dashboard_url) for entry in receipt.accounts]
+    return discord.Embed(
+        title=_title(clean(provider.label), receipt),
+        description=limited(lines, DESCRIPTION - size(tail)) + tail,
+        colour=GREEN if receipt.complete and receipt.row is not None else ORANGE,
+    )
+
+
+def _title(label: str, receipt: RevokeReceipt) -> str:
+    if receipt.complete:
+        return f"{label} revoked"
+    gone = any(entry.outcome in GONE for entry in receipt.accounts)
+    return f"{label}: " + ("only partly revoked" if gone else "not revoked")
+
+
+def _line(entry: AccountReceipt, label: str, dashboard_url: str) -> str:
+    name = clean(shorten(entry.account.name, 40))
+    return f"{_sign(entry.outcome)} **{name}** · {_outcome(entry, clean(label), dashboard_url)}"
+
+
+def _sign(outcome: Outcome) -> str:
+    match outcome:
+        case Outcome.REVOKED | Outcome.ALREADY_GONE:
+            return "✅"
+        case Outcome.NOT_REVOCABLE | Outcome.NOT_ACTIVE:
+            return "☑️"
+        case Outcome.NOT_TRIED:
+            return "⏸️"
+        case Outcome.STILL_CONNECTED | Outcome.REVOKED_NOT_DELETED | Outcome.NOT_DELETED | Outcome.UNCLEAR:
+            return "❌"
+
+
+def _outcome(entry: AccountReceipt, label: str, dashboard_url: str) -> str:
+    why = f" {for_error(entry.error)}" if entry.error else ""
+    match entry.outcome:
+        case Outcome.REVOKED:
+            return "revoked and deleted"
+        case Outcome.NOT_REVOCABLE:
+            return (
+                f"deleted, but {label} access cannot be revoked from here: remove it in {label}'s own "
+                f"settings ([see Composio]({dashboard_url}))"
+            )
+        case Outcome.NOT_ACTIVE:
+            return "deleted; it was not active, so there was no access to revoke"
+        case Outcome.ALREADY_GONE:
+            return "was already gone"
+        case Outcome.STILL_CONNECTED:
+            return f"failed, still at Composio.{why}"
+        case Outcome.REVOKED_NOT_DELETED:
+            return f"access revoked, but its record is still at Composio.{why}"
+        case Outcome.NOT_DELETED:
+            return f"could not be deleted, still at Composio.{why}"
+        case Outcome.UNCLEAR:
+            return f"not known: it may or may not be revoked.{why}"
+        case Outcome.NOT_TRIED:
+            return "not tried"
+
+
+PRESSES: Mapping[str, Press] = {"revoke": Press(ask, Place.PRIVATE)}

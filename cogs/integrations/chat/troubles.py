@@ -1,0 +1,74 @@
+"""What went wrong, in words for the person who asked."""
+
+from __future__ import annotations
+
+from storage.integrations import State
+
+from ..mirror.errors import (
+    ComposioBusyError,
+    ComposioRefusedError,
+    ComposioUnavailableError,
+    IntegrationError,
+    MissingRightError,
+    NotAllowedHereError,
+    NotConnectedError,
+    OldButtonError,
+    Right,
+    StorageUnavailableError,
+    TooSoonError,
+    Trouble,
+    UnknownProviderError,
+)
+from .text import clean, seconds_in_words, shorten
+
+_TROUBLE = {
+    Trouble.TIMEOUT: " in time",
+    Trouble.NETWORK: "",
+    Trouble.SERVER: " properly; it seems to have trouble",
+    Trouble.UNREADABLE: " in a way this bot can read",
+    Trouble.UNSTABLE: " the same twice: the accounts kept changing while they were read",
+}
+_NOT_CONNECTED = {
+    State.CONNECTED: "is connected.",
+    State.NEEDS_RECONNECT: "needs reconnecting before it can be switched on or off.",
+    State.NOT_CONNECTED: "is not connected, so there is nothing to switch on or off.",
+    State.NEWER: "was changed by a newer version of this bot, which has to switch it.",
+}
+
+
+def for_error(error: IntegrationError) -> str:
+    """The sentence that a person is told."""
+    match error:
+        case ComposioRefusedError():
+            return "Composio refused the API key. Whoever runs this bot has to check `COMPOSIO_API_KEY`."
+        case ComposioBusyError(retry_after=None):
+            return "Composio has had too many requests. Try again in a minute."
+        case ComposioBusyError(retry_after=float(seconds)):
+            return f"Composio has had too many requests. Try again in {seconds_in_words(seconds)}."
+        case ComposioUnavailableError():
+            return f"Composio did not answer{_TROUBLE[error.trouble]}."
+        case StorageUnavailableError():
+            return f"Sorry, something is wrong with this bot's database. Reference: `{error.reference}`"
+        case NotAllowedHereError():
+            return "This bot's integrations are not set up for this server."
+        case MissingRightError(right=Right.ADMINISTRATOR):
+            return "Only an administrator may do this."
+        case MissingRightError(right=Right.MANAGE_SERVER):
+            return "Only people with the permission **Manage Server** may do this."
+        case UnknownProviderError():
+            return _unknown(error)
+        case NotConnectedError():
+            return f"{clean(error.label)} {_NOT_CONNECTED[error.state]}"
+        case TooSoonError():
+            return f"You have just synced. Try again in {seconds_in_words(error.retry_after)}."
+        case OldButtonError():
+            return "This button is from another version of the bot. Use `/integrations list`."
+        case _:
+            raise NotImplementedError(type(error).__name__)
+
+
+def _unknown(error: UnknownProviderError) -> str:
+    words = f"There is no integration called “{clean(shorten(error.text, 50))}”."
+    if error.closest:
+        words += f" Did you mean {' or '.join(f'**{clean(label)}**' for label in error.closest)}?"
+    return words

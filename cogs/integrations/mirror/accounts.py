@@ -1,0 +1,72 @@
+"""Connected accounts as the mirror knows them, and what it asks of whoever reads and revokes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from enum import Enum, auto
+from typing import NamedTuple, Protocol, TypeAlias
+
+from storage.integrations import ID_LENGTH, NAME_LENGTH, REASON_LENGTH, STATUS_LENGTH
+
+__all__ = [
+    "ID_LENGTH",
+    "NAME_LENGTH",
+    "REASON_LENGTH",
+    "STATUS_LENGTH",
+    "Account",
+    "Accounts",
+    "Progress",
+    "Revocation",
+]
+
+Progress: TypeAlias = Callable[[int, int | None], None]
+"""Told how many accounts have been read, and of how many, where Composio has said so."""
+
+
+class Account(NamedTuple):
+    """One connected account, as far as we use it. ``status`` is Composio's word, which may be new to us.
+
+    Every text is one visible line, and no longer than the mirror can hold: see the lengths above.
+    """
+
+    id: str
+    toolkit: str
+    status: str
+    created_at: datetime
+    updated_at: datetime
+    reason: str | None = None
+    is_disabled: bool = False
+    name: str = ""
+
+    @property
+    def usable(self) -> bool:
+        """Whether Composio would let a tool use it; no proof that the token works."""
+        return self.status == "ACTIVE" and not self.is_disabled
+
+
+class Revocation(Enum):
+    """What became of a grant at the provider when Composio was asked to revoke it."""
+
+    REVOKED = auto()
+    UNSUPPORTED = auto()
+    NOT_ACTIVE = auto()
+    GONE = auto()
+
+
+class Accounts(Protocol):
+    """Where accounts are read and revoked. Every method raises `ComposioError` when it could not be asked."""
+
+    async def accounts(
+        self, composio_user_id: str, toolkits: Sequence[str] = (), progress: Progress | None = None
+    ) -> list[Account]:
+        """All accounts of one Composio user, newest first; only those of *toolkits* where some are named."""
+
+    async def account(self, account_id: str) -> Account | None:
+        """One account as it is now, None when it no longer exists."""
+
+    async def revoke(self, account_id: str) -> Revocation:
+        """Ask the provider to forget the grant. An account already revoked counts too."""
+
+    async def delete(self, account_id: str) -> bool:
+        """Delete the record of the account; False when it was already gone."""

@@ -1,0 +1,114 @@
+"""The catalogue of a TOML file, or one sentence that says which line is wrong, and why."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError
+from pydantic_core import ErrorDetails
+
+from .catalog import DEFAULT, Catalog, Location, OverlapError, Provider, refuse_overlap
+from .errors import CatalogError
+
+
+class _File(BaseModel):
+    """``extend = true`` adds to the built-in catalogue (or replaces single ids); otherwise it is replaced."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    extend: StrictBool = False
+    provider: tuple[Provider, ...] = ()
+
+
+def load(path: Path | None) -> Catalog:
+    """The built-in catalogue, or the one of the TOML file at *path*.
+
+    Raises `CatalogError` that names the file, the line where it can be told, and the reason.
+    """
+    if path is None:
+        return DEFAULT
+    text = _text(path)
+    try:
+        file = _File.model_validate(tomllib.loads(text))
+        return _merged(file)
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogError(f"{path}: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise CatalogError(f"{path}, line {_line(text, first['loc'])}: {_why(first)}") from error
+    except OverlapError as error:
+        index = next(number for number, one in enumerate(file.provider) if one is error.provider)
+        line = _line(text, ("provider", index, *error.key))
+        raise CatalogError(f"{path}, line {line}: {error}") from error
+    except CatalogError as error:
+        raise CatalogError(f"{path}: {error}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except OSError as error:
+        raise CatalogError(f"{path}: it cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise CatalogError(f"{path}, line {line}: it is not UTF-8") from error
+
+
+def _merged(file: _File) -> Catalog:
+    if not file.extend:
+        return Catalog(file.provider)
+    given = {provider.id: provider for provider in file.provider}
+    # The file's own come last here, so that what is refused is in the file, and its line can be told.
+    refuse_overlap((*(one for one in DEFAULT.providers if one.id not in given), *file.provider))
+    kept = tuple(given.pop(provider.id, provider) for provider in DEFAULT.providers)
+    return Catalog(kept + tuple(given.values()))
+
+
+_WHY = {
+    "missing": "it is missing",
+    "extra_forbidden": "there is no such key",
+    "bool_type": "it must be true or false",
+    "string_type": "it must be a text in quotes",
+    "string_too_long": "it is too long, {max_length} characters at most",
+    "string_too_short": "it is empty",
+    "string_pattern_mismatch": "it must be small letters, digits, - and _, and begin with a letter or a digit",
+    "too_long": "it is too long, {max_length} at most",
+    "too_short": "it is empty",
+    "tuple_type": "it must be a list in square brackets",
+}
+
+
+def _why(error: ErrorDetails) -> str:
+    names = [part for part in error["loc"] if isinstance(part, str)]
+    if names == ["provider"]:
+        return "provider: each provider is a table of its own, under [[provider]]"
+    reason = error["msg"].removeprefix("Value error, ")
+    if error["type"] in _WHY:
+        reason = _WHY[error["type"]].format(**error.get("ctx", {}))
+    return f"{'.'.join(names[1:]) or names[0]}: {reason}"
+
+
+def _line(text: str, location: Location) -> int:
+    """The line of the value at *location*, counted from 1, or of what it is missing from.
+
+    The parser keeps no lines: it is the first line of the provider's table that begins with the key.
+    """
+    lines = text.split("\n")
+    if not location or location[0] != "provider":
+        return _first(lines, rf"\s*{re.escape(str(location[0]))}\b", 0) if location else 1
+    tables = [number for number, line in enumerate(lines) if re.match(r"\s*\[\[\s*provider\s*\]\]", line)]
+    if len(location) < 2 or not isinstance(location[1], int) or location[1] >= len(tables):
+        return _first(lines, r".*\bprovider\b", 0)
+    begin = tables[location[1]]
+    key = next((part for part in location[2:] if isinstance(part, str)), None)
+    end = next((number for number in tables if number > begin), len(lines))
+    return _first(lines[:end], rf"\s*[\"']?{re.escape(key)}\b", begin) if key else begin + 1
+
+
+def _first(lines: Sequence[str], pattern: str, begin: int) -> int:
+    """The first of *lines* from *begin* that matches, or *begin*; counted from 1."""
+    return 1 + next((n for n in range(begin, len(lines)) if re.match(pattern, lines[n])), begin)

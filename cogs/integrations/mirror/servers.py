@@ -1,0 +1,161 @@
+"""Which servers this process serves, and what becomes of those that the bot has left."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from .errors import NotAllowedHereError, StorageUnavailableError
+from .known import Has
+from .ledger import BATCH, Ledger
+from .running import Running
+from .tenancy import Tenancy
+
+log = logging.getLogger(__name__)
+
+_PAGE = 1000
+
+
+class Servers:
+    """Memory is kept for the servers that are served here, and for no others.
+
+    *is_member* tells whether the bot is in a server; None when it cannot know (without the guilds intent). Then a
+    server is learned at the first question about it, and none is forgotten by itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        tenancy: Tenancy,
+        clock: Callable[[], datetime],
+        forget_after: timedelta,
+        is_member: Callable[[int], bool] | None,
+    ) -> None:
+        self._ledger = ledger
+        self._known = ledger.known
+        self._tenancy = tenancy
+        self._clock = clock
+        self._forget_after = forget_after
+        self._is_member = is_member
+        self._served: set[int] = set()
+        # What is still to be stored, newest last; the worker below takes it from here.
+        self._arriving: dict[int, None] = {}
+        self._leaving: dict[int, datetime] = {}
+        self._ready: set[tuple[int, int]] = set()
+        self._running = Running()
+        self._working = False
+
+    def arrived(self, guild_ids: Iterable[int]) -> None:
+        """The bot is in these servers; their rows are read soon."""
+        arriving = dict.fromkeys(guild_ids)
+        for guild_id in self._leaving.keys() & arriving.keys():
+            del self._leaving[guild_id]
+        self._arriving |= arriving
+        self.work_soon()
+
+    def left(self, guild_id: int) -> None:
+        """The bot was removed from this server."""
+        self._arriving.pop(guild_id, None)
+        self._leaving[guild_id] = self._clock()
+        self._drop(guild_id)
+        self.work_soon()
+
+    def _drop(self, guild_id: int) -> None:
+        self._served.discard(guild_id)
+        if self._tenancy.is_shared and self._served:
+            return  # the others go on using its Composio user
+        if user_id := self._user_id(guild_id):
+            self._known.drop(user_id)
+
+    def shard_ready(self, shard_id: int, shard_count: int) -> None:
+        """All servers of the shard are known to the bot: a stored one that it is not in was left meanwhile."""
+        self._ready.add((shard_id, shard_count))
+        self.work_soon()
+
+    def has(self, guild_id: int | None) -> tuple[Has, ...] | None:
+        """What a server has, in catalogue order; None until its rows are read, which the question brings about.
+
+        Raises `NotAllowedHereError`.
+        """
+        found = self._known.has(self._tenancy.composio_user_id(guild_id))
+        if found is None and guild_id is not None and self._is_news(guild_id):
+            self.arrived([guild_id])
+        return found
+
+    def _is_news(self, guild_id: int) -> bool:
+        known = guild_id in self._served or guild_id in self._arriving
+        return not known and (self._is_member is None or self._is_member(guild_id))
+
+    def work_soon(self) -> None:
+        """Store who has come and gone, and read what those who came have; what fails is left for the next time."""
+        if not self._working and (self._arriving or self._ready or self._leaving):
+            with suppress(RuntimeError):  # asked from outside the event loop: the next look does it
+                asyncio.get_running_loop()
+                self._working = True
+                self._running.start(self._work())
+
+    async def _work(self) -> None:
+        try:
+            while self._arriving or self._ready or self._leaving:
+                await self._arrive()
+                await self._look_for_left()
+                await self._leave()
+        except StorageUnavailableError as error:
+            log.warning("the servers that came or went are stored at the next look: reference %s", error.reference)
+        finally:
+            self._working = False
+
+    async def settled(self) -> None:
+        """Return when what came and went has been stored and read, or could not be."""
+        await self._running.settled()
+
+    async def close(self) -> None:
+        """End what was begun; what is cut off is done again after the next start."""
+        await self._running.close(1.0)
+
+    async def _arrive(self) -> None:
+        arriving = list(self._arriving)
+        for begin in range(0, len(arriving), BATCH):
+            batch = [guild_id for guild_id in arriving[begin : begin + BATCH] if guild_id in self._arriving]
+            servers = {guild_id: user_id for guild_id in batch if (user_id := self._user_id(guild_id))}
+            self._served.update(servers)
+            for user_id in servers.values():
+                self._known.track(user_id)
+            await self._ledger.learn(set(servers.values()))
+            await self._ledger.arrive(servers)
+            for guild_id in batch:
+                self._arriving.pop(guild_id, None)
+
+    def _user_id(self, guild_id: int) -> str | None:
+        with suppress(NotAllowedHereError):
+            return self._tenancy.composio_user_id(guild_id)
+        return None
+
+    async def _look_for_left(self) -> None:
+        for shard_id, shard_count in list(self._ready):
+            after, now = 0, self._clock()
+            while page := await self._ledger.servers_of_shard(shard_id, shard_count, after=after, limit=_PAGE):
+                for guild_id in page:
+                    if self._is_member and not self._is_member(guild_id):
+                        self._leaving[guild_id] = now
+                        self._drop(guild_id)
+                after = page[-1]
+            self._ready.discard((shard_id, shard_count))
+
+    async def _leave(self) -> None:
+        leaving = dict(self._leaving)
+        for at in set(leaving.values()):
+            await self._ledger.leave([guild_id for guild_id, then in leaving.items() if then == at], at)
+        for guild_id, at in leaving.items():
+            if self._leaving.get(guild_id) == at:
+                del self._leaving[guild_id]
+        if leaving:
+            await self.forget()
+
+    async def forget(self) -> None:
+        """Delete what belongs to servers that were left long enough ago."""
+        await self._ledger.forget_servers(self._clock() - self._forget_after)

@@ -1,0 +1,101 @@
+"""What happens by itself: memory follows the database, and what is old is deleted. Others say when."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from storage.integrations import StorageError
+
+from .errors import StorageUnavailableError
+from .ledger import Ledger
+from .running import Running
+from .servers import Servers
+
+log = logging.getLogger(__name__)
+
+# Another process's change is known within five seconds, also where the database cannot tell that there is one.
+LOOK_SECONDS = 4.5
+CLEAN_SECONDS = 3600.0
+
+
+class Feed(Protocol):
+    """Tells whose rows were written, by whichever program: see `storage.integrations.ChangeFeed`."""
+
+    async def look(self) -> frozenset[str] | None:
+        """The Composio users that were written since the last look, None when anything may have changed."""
+
+
+class Upkeep:
+    """Raises nothing: what cannot be done now is done at the next round, and the log says so once."""
+
+    def __init__(
+        self,
+        *,
+        feed: Feed,
+        ledger: Ledger,
+        servers: Servers,
+        clock: Callable[[], datetime],
+        history_age: timedelta,
+    ) -> None:
+        self._feed = feed
+        self._ledger = ledger
+        self._servers = servers
+        self._clock = clock
+        self._history_age = history_age
+        self._running = Running()
+        self._looking = False
+        self._again = False
+        self._behind: frozenset[str] | None = frozenset()
+        self._fails = False
+
+    def woken(self) -> None:
+        """The database says that something was written: look soon."""
+        self._again = True
+        if not self._looking:
+            self._running.start(self.look())
+
+    async def look(self) -> None:
+        """Bring memory up to date with whatever was written, and do what was left over for want of a database."""
+        if self._looking:
+            self._again = True
+            return
+        self._looking = True
+        try:
+            self._again = True
+            while self._again:
+                self._again = False
+                await self._follow()
+            self._servers.work_soon()
+        finally:
+            self._looking = False
+
+    async def _follow(self) -> None:
+        try:
+            written = await self._feed.look()
+            # What could not be read the last time is still to be read.
+            self._behind = None if written is None or self._behind is None else self._behind | written
+            await self._ledger.catch_up(self._behind)
+        except (StorageError, StorageUnavailableError) as error:
+            if not self._fails:
+                log.warning("what others write to the database is not noticed for now: %s", error)
+            self._fails = True
+            return
+        self._behind = frozenset()
+        if self._fails:
+            log.info("what others write to the database is noticed again")
+        self._fails = False
+
+    async def clean(self) -> None:
+        """Delete what happened long ago, and what belongs to servers that were left long ago."""
+        try:
+            await self._servers.forget()
+            await self._ledger.forget_events(self._clock() - self._history_age)
+        except StorageUnavailableError as error:
+            log.warning("what is old is deleted at the next round: reference %s", error.reference)
+
+    async def close(self) -> None:
+        """End what was begun; what is cut off is done again after the next start."""
+        await self._running.close(1.0)
