@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import discord
 import httpx
@@ -13,8 +17,9 @@ import pytest
 from simcord.actors import MemberActor
 from simcord.builders import ChannelHandle, GuildHandle
 from simcord.env import Env
-from simcord.results import InteractionResult
+from simcord.results import InteractionResult, ResponseMessage
 
+import cogs.integrations.assembly  # noqa: F401 – the first time takes seconds, longer than SimCord's patience
 from bot.client import Bot
 from bot.sandbox.standin import StandIn
 
@@ -41,10 +46,20 @@ class World:
         await self.env.restart_bot(Bot([GUILD_ID]))
 
 
-def shown(result: InteractionResult) -> str:
-    """Everything that a person reads in the answer: content, embeds and labels of buttons."""
+def message_of(result: InteractionResult) -> ResponseMessage:
+    """The answer: the response, or else what followed last."""
     message = result.response or (result.followups[-1] if result.followups else None)
     assert message is not None, "the bot has not answered"
+    return message
+
+
+def shown(result: InteractionResult) -> str:
+    """Everything that a person reads in the answer, but for its buttons."""
+    return text(message_of(result))
+
+
+def text(message: ResponseMessage) -> str:
+    """Everything that a person reads in a message, but for its buttons."""
     return text_of(message.content, message.embeds)
 
 
@@ -59,9 +74,31 @@ def text_of(content: str, embeds: list[discord.Embed]) -> str:
 
 def labels(result: InteractionResult) -> list[str]:
     """The labels of the answer's buttons."""
-    message = result.response or result.followups[-1]
+    return labels_of(message_of(result))
+
+
+def labels_of(message: ResponseMessage) -> list[str]:
+    """The labels of a message's buttons."""
     items = [item for row in message.components for item in row["components"]]
     return [item["label"] for item in items if item["type"] == discord.ComponentType.button.value]
+
+
+async def synced(world: World) -> None:
+    """A sync, and time for the cool-down to pass."""
+    await world.admin.slash(world.channel, "integrations sync")
+    await world.env.advance_time(10)
+
+
+async def card_of(world: World, person: MemberActor, provider: str) -> InteractionResult:
+    """The card that somebody opens from a list of their own."""
+    listed = message_of(await person.slash(world.channel, "integrations list"))
+    return await person.select(listed, [provider])
+
+
+def execute(statement: str, *values: object) -> None:
+    """Write to the bot's database past everything that the bot knows."""
+    with closing(sqlite3.connect("integrations.db")) as database, database:
+        database.execute(statement, values)
 
 
 @pytest.fixture
@@ -84,11 +121,15 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, composio: Stand
     return monkeypatch
 
 
+def live(name: str) -> ModuleType:
+    """A module of the plugin as the bot has it now: each one that was unloaded leaves its old ones behind."""
+    return import_module(f"cogs.integrations.{name}")
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gateway that asks once and waits for a tenth of a second: failures show at once."""
-    from cogs.integrations import composio as module  # noqa: PLC0415 – an unloaded extension leaves a new one
-
+    module = live("assembly")
     quick = partial(module.ComposioGateway, read_retries=0, timeout=httpx.Timeout(0.1))
     monkeypatch.setattr(module, "ComposioGateway", quick)
 

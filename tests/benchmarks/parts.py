@@ -15,13 +15,13 @@ import aiohttp
 from composio_client import AsyncComposio
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cogs.integrations import catalog
-from cogs.integrations.composio import ComposioGateway
+from cogs.integrations.composio.gateway import ComposioGateway
+from cogs.integrations.mirror.catalog import DEFAULT
 from storage.integrations import Integration, State, open_engine, prepare
 from tests.benchmarks.references import connect_raw, open_raw, open_typed
 from tests.benchmarks.server import KEY, serving
 
-CATALOG = catalog.load(None)
+CATALOG = DEFAULT
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
 

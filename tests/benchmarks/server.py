@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from bot.sandbox.api import API, answer
 from bot.sandbox.model import Request
 from bot.sandbox.project import Project
-from cogs.integrations import catalog
+from cogs.integrations.mirror.catalog import DEFAULT
 
 PATH = f"{API}/connected_accounts"
 KEY = "ak_benchmark"
@@ -49,7 +49,7 @@ def serving() -> Iterator[str]:
 def accounts(size: int) -> Project:
     """A project whose accounts are spread over the catalogue's toolkits; one in ten has expired."""
     project = Project(api_key=KEY, user_id=user(size), clock=lambda: _NOW)
-    toolkits = [provider.toolkits[0] for provider in catalog.load(None).providers]
+    toolkits = [provider.toolkits[0] for provider in DEFAULT.providers]
     for number in range(size):
         alias = f"{toolkits[number % len(toolkits)]}-of-team-{number}" if number % 3 == 0 else None
         made = project.connect(toolkits[number % len(toolkits)], age=timedelta(minutes=number), alias=alias)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from cogs.integrations.service import IntegrationService
+from cogs.integrations.mirror.service import IntegrationService
 from storage.integrations import Integration, State, Store
 from tests.benchmarks.measure import Contender, measure
 from tests.benchmarks.parts import CATALOG, NOW, Parts

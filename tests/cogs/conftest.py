@@ -1,4 +1,4 @@
-"""The real gateway, and the stand-in that it talks to over HTTP."""
+"""The real gateway with the stand-in that it talks to over HTTP, and the use cases over it and a database."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from pathlib import Path
 import certifi
 import httpx
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.sandbox.api import API
 from bot.sandbox.standin import StandIn
-from cogs.integrations.composio import TIMEOUT, ComposioGateway
+from cogs.integrations.composio.client import TIMEOUT
+from cogs.integrations.composio.gateway import ComposioGateway
+from storage.integrations import Store, open_engine, prepare
+from tests.cogs.use_cases import UseCases
 
 KEY = "ak_that-must-not-leak"
 USER = "peterbot-user"
@@ -56,3 +60,25 @@ async def gateway(standin: StandIn) -> AsyncIterator[ComposioGateway]:
     opened = gateway_to(standin.base_url, timeout=IMPATIENT)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    """Over a database file of the newest version."""
+    opened = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'integrations.db'}")
+    await prepare(opened)
+    yield opened
+    await opened.dispose()
+
+
+@pytest.fixture
+async def store(engine: AsyncEngine) -> Store:
+    return Store(engine)
+
+
+@pytest.fixture
+async def use_cases(gateway: ComposioGateway, store: Store) -> AsyncIterator[UseCases]:
+    """The use cases over the stand-in and the database file."""
+    parts = UseCases(gateway, store)
+    yield parts
+    await parts.close()

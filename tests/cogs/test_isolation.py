@@ -14,8 +14,7 @@ from simcord.results import ResponseMessage
 
 from bot.client import Bot
 from bot.sandbox.standin import StandIn
-from tests.cogs.test_buttons import message_of
-from tests.conftest import GUILD_ID, shown, text_of
+from tests.conftest import GUILD_ID, message_of, shown, text
 
 
 class Server:
@@ -130,7 +129,7 @@ async def test_a_custom_id_made_by_hand_reaches_nothing_of_others(
     pressed = await ours.admin.click(message, custom_id=custom_id)
 
     messages = [message, *([pressed.response] if pressed.response else []), *pressed.followups]
-    told = "\n".join(text_of(each.content, each.embeds) for each in messages)
+    told = "\n".join(map(text, messages))
     assert answer in told
     assert "their" not in told
     assert len(composio.accounts) == 1

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from typing import Any, cast
 
 import discord
@@ -19,33 +18,23 @@ SUBCOMMAND, TEXT, BOOLEAN = 1, 3, 5
 WITH_PROVIDER = ["toggle", "revoke", "howto"]
 
 
-class NoService:
-    """Stands where the service does, and knows nothing."""
+class Nothing:
+    """Stands where the parts do: no command runs here, and nothing happens by itself."""
 
-    async def refresh(self) -> None:
-        """Learn nothing."""
+    async def look(self) -> None:
+        """Nothing is new."""
 
-    async def forget(self, _age: timedelta) -> None:
-        """Forget nothing."""
-
-
-class NoFlows:
-    """Stands where the flows do: no command runs here."""
-
-    def close(self) -> None:
-        """Nothing is open."""
+    async def clean(self) -> None:
+        """Nothing is old."""
 
 
 @pytest.fixture
 async def body() -> AsyncIterator[dict[str, Any]]:
     """What is sent for `/integrations`, as JSON."""
+    nothing: Any = Nothing()
     async with commands.Bot("!", intents=discord.Intents.none()) as bot:
         cog = IntegrationsCog(
-            bot,
-            flows=cast("Any", NoFlows()),
-            service=cast("Any", NoService()),
-            history_age=timedelta(days=1),
-            resources=AsyncExitStack(),
+            bot, context=nothing, servers=nothing, upkeep=nothing, resources=AsyncExitStack()
         )
         await bot.add_cog(cog)
         [group] = bot.tree.get_commands()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.settings import BotSettings
-from cogs.integrations.errors import SettingsError
+from cogs.integrations.mirror.errors import SettingsError
 from cogs.integrations.settings import EnvironmentSettings, IntegrationsSettings
 
 KEY = {"COMPOSIO_API_KEY": "ak_secret"}
@@ -22,6 +22,7 @@ NAMES = (
     "INTEGRATIONS_DATABASE_URL",
     "INTEGRATIONS_DASHBOARD_URL",
     "INTEGRATIONS_HISTORY_DAYS",
+    "INTEGRATIONS_FORGET_DAYS",
     "INTEGRATIONS_CATALOG",
     "DISCORD_TOKEN",
 )
@@ -64,6 +65,7 @@ def test_the_api_key_is_all_that_must_be_set(monkeypatch: pytest.MonkeyPatch) ->
     assert settings.database_url.get_secret_value() == "sqlite+aiosqlite:///integrations.db"
     assert settings.dashboard_url == "https://app.composio.dev/accounts"
     assert settings.history_days == 90
+    assert settings.forget_days == 30
     assert settings.catalog is None
 
 
@@ -78,6 +80,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
             "INTEGRATIONS_DATABASE_URL": "sqlite+aiosqlite:///other.db",
             "INTEGRATIONS_DASHBOARD_URL": "https://dashboard.example/accounts",
             "INTEGRATIONS_HISTORY_DAYS": "7",
+            "INTEGRATIONS_FORGET_DAYS": "8",
             "INTEGRATIONS_CATALOG": "apps.toml",
         },
     )
@@ -91,6 +94,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
     assert settings.database_url.get_secret_value() == "sqlite+aiosqlite:///other.db"
     assert settings.dashboard_url == "https://dashboard.example/accounts"
     assert settings.history_days == 7
+    assert settings.forget_days == 8
     assert settings.catalog == Path("apps.toml")
 
 
@@ -244,6 +248,10 @@ WRONG = {
     "a history of no days": ("INTEGRATIONS_HISTORY_DAYS", "0", "greater than or equal to 1"),
     "a history of many days": ("INTEGRATIONS_HISTORY_DAYS", "36501", "less than or equal to 36500"),
     "a history in words": ("INTEGRATIONS_HISTORY_DAYS", "ninety", "valid integer"),
+    "servers forgotten before they are left": ("INTEGRATIONS_FORGET_DAYS", "-1", "greater than or equal to 0"),
+    "servers remembered for many days": ("INTEGRATIONS_FORGET_DAYS", "36501", "less than or equal to 36500"),
+    "servers remembered in words": ("INTEGRATIONS_FORGET_DAYS", "a month", "valid integer"),
+    "servers remembered for half a day": ("INTEGRATIONS_FORGET_DAYS", "0.5", "valid integer"),
     "a dashboard that is a script": ("INTEGRATIONS_DASHBOARD_URL", "javascript:alert(1)", "begins with https://"),
     "a dashboard with a space": ("INTEGRATIONS_DASHBOARD_URL", "https://x.example/a b", "without spaces"),
     "a dashboard too long for a button": (
@@ -337,6 +345,11 @@ def test_servers_are_numbers_with_commas_between_them(
 @pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1", "127.0.0.1:1", "[::1]:8080", "LOCALHOST"])
 def test_a_server_on_this_machine_needs_no_encryption(host: str) -> None:
     assert IntegrationsSettings.read(**KEY, COMPOSIO_BASE_URL=f"http://{host}").base_url == f"http://{host}"
+
+
+@pytest.mark.parametrize("days", [0, 36_500])
+def test_a_left_server_may_be_forgotten_at_once_or_after_a_hundred_years(days: int) -> None:
+    assert IntegrationsSettings.read(**KEY, INTEGRATIONS_FORGET_DAYS=str(days)).forget_days == days
 
 
 def test_a_slash_at_the_end_of_the_apis_address_is_taken_off() -> None:

@@ -15,9 +15,7 @@ from simcord.results import InteractionResult, ResponseMessage
 from simcord.types import HttpLogEntry
 
 from bot.sandbox.faults import Refuse
-from tests.cogs.test_buttons import message_of
-from tests.cogs.test_commands import synced
-from tests.conftest import World, shown
+from tests.conftest import World, card_of, message_of, shown, synced
 from tests.hosts.host import SORRY, make, plugin, running, tools
 
 SAYING = (
@@ -62,8 +60,11 @@ def nothing(_: World) -> None:
 
 
 async def card(world: World, person: MemberActor) -> ResponseMessage:
-    listed = message_of(await person.slash(world.channel, "integrations list"))
-    return message_of(await person.select(listed, ["github"]))
+    return message_of(await card_of(world, person, "github"))
+
+
+def take_the_roles_away(world: World) -> None:
+    world.env.backend.delete_role(world.guild.id, world.guild.roles["Administrators"].id)
 
 
 def told(pressed: InteractionResult) -> str:
@@ -136,8 +137,8 @@ async def test_an_error_of_ours_in_a_command_is_answered_once_and_not_by_the_hos
 @pytest.mark.parametrize(
     ("person", "label", "happens", "words"),
     [
-        ("member", "Disable", nothing, "Manage Server"),
-        ("member", "Revoke", nothing, "Only an administrator may do this."),
+        ("admin", "Disable", take_the_roles_away, "Manage Server"),
+        ("admin", "Revoke", take_the_roles_away, "Only an administrator may do this."),
         ("admin", "Revoke", stop_composio, "Composio did not answer"),
         ("admin", "Disable", damage_database, "something is wrong with this bot's database"),
     ],
@@ -149,6 +150,7 @@ async def test_an_error_of_ours_in_a_button_is_answered_once_and_not_by_the_host
     presser: MemberActor = getattr(world, person)
     opened = await card(world, presser)
     happens(world)
+    await world.env.settle()
     forget_requests(world)
 
     pressed = await presser.click(opened, label=label)
@@ -161,7 +163,7 @@ async def test_an_error_of_ours_in_a_button_is_answered_once_and_not_by_the_host
 async def test_an_error_of_ours_in_the_confirmation_is_answered_once_and_not_by_the_host(world: World) -> None:
     await load(world)
     question = message_of(await world.admin.slash(world.channel, "integrations revoke", provider="github"))
-    world.env.backend.delete_role(world.guild.id, world.guild.roles["Administrators"].id)
+    take_the_roles_away(world)
     await world.env.settle()
     forget_requests(world)
 

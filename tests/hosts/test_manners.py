@@ -1,4 +1,4 @@
-"""A guest that leaves the house as it found it, and that the host can turn away."""
+"""A guest that leaves the house as it found it."""
 
 # ruff: noqa: ASYNC240 – the files are a test's own, and small
 
@@ -6,105 +6,28 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
-import signal
-import sqlite3
 import sys
-import threading
-import warnings
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import discord
-import httpx
 import pytest
 import sqlalchemy as sa
-from discord import app_commands
 from discord.ext import commands
-from simcord.env import Env
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.sandbox.faults import Meanwhile
 from bot.sandbox.standin import StandIn
 from cogs import integrations
 from cogs.integrations.guard import AnyBot
-from tests.cogs.test_buttons import message_of
-from tests.conftest import API_KEY, GUILD_ID, World, shown, text_of
+from tests.conftest import World, live, message_of, shown, text
 from tests.hosts.host import EXTENSION, bot_of, make, plugin, running, tools
+from tests.hosts.test_loading_fails import taken_cog
+from tests.hosts.traces import only_what_is_new, traces
 
-
-@pytest.fixture(scope="module", autouse=True)
-def only_what_is_new() -> Iterator[None]:
-    """Let the collector look past what other tests and the libraries hold, which takes it a second each time."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-def traces(env: Env) -> dict[str, Any]:
-    """Everything that a plugin could leave behind in a process."""
-    gc.collect()
-    for thread in threading.enumerate():
-        if "connection_worker" in thread.name:
-            thread.join(0.2)  # SQLite's driver does not wait for the thread of a connection that it could not open
-    bot: Any = env.bot
-    store = vars(bot._connection._view_store)  # noqa: SLF001
-    tasks = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
-    things: list[Any] = gc.get_objects()
-    return {
-        # The stand-in for Composio serves in this process, and its connections end when it notices.
-        "tasks": sorted(name for name in tasks if not name.startswith("RequestHandler.")),
-        "threads": sorted(thread.name for thread in threading.enumerate()),
-        "commands": sorted(command.qualified_name for command in bot.tree.walk_commands()),
-        "cogs": sorted(bot.cogs),
-        "extensions": sorted(bot.extensions),
-        "listeners": {name: len(listeners) for name, listeners in bot.extra_events.items() if listeners},
-        "views": {name: dict(store[name]) for name in ("_views", "_synced_message_views", "_dynamic_items")},
-        "handlers": [bot.tree.on_error, bot.on_error, bot.on_command_error, bot.tree.interaction_check],
-        "loop": asyncio.get_running_loop().get_exception_handler(),
-        "process": [sys.excepthook, signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)],
-        "warnings": list(warnings.filters),
-        "logging": configured_loggers(),
-        "open files": open_databases(),
-        "connections": sum(open_connections(engine) for engine in things if type(engine) is AsyncEngine),
-        "clients": sum(not c.is_closed for c in things if issubclass(type(c), httpx.AsyncClient)),
-        "sessions": sum(not s.closed for s in things if type(s) is aiohttp.ClientSession),
-    }
-
-
-def configured_loggers() -> dict[str, Any]:
-    """Every logger that is not as `logging.getLogger` makes it; a library's null handler does nothing."""
-    loggers = {"": logging.root} | logging.root.manager.loggerDict
-    found = {
-        name: (
-            logger.level,
-            [handler for handler in logger.handlers if type(handler) is not logging.NullHandler],
-            list(logger.filters),
-            logger.propagate,
-            logger.disabled,
-        )
-        for name, logger in loggers.items()
-        if isinstance(logger, logging.Logger)
-    }
-    return {name: state for name, state in found.items() if state != (0, [], [], True, False)}
-
-
-def open_connections(engine: Any) -> int:
-    """How many connections of its pool are open, whether lent or not."""
-    return int(engine.pool.checkedin() + engine.pool.checkedout())
-
-
-def open_databases() -> list[str]:
-    """The database files that this process holds open, where the system tells."""
-    files = Path("/proc/self/fd")
-    if not files.exists():
-        return []
-    links = [str(file.readlink()) for file in files.iterdir() if file.is_symlink()]
-    return [link for link in links if "integrations.db" in link]
+__all__ = ["only_what_is_new"]  # a fixture of every file that looks for traces
 
 
 async def use(world: World) -> None:
@@ -179,7 +102,7 @@ async def test_unloading_while_a_sync_runs_answers_first_and_leaves_nothing_behi
 
     pressed, _ = await asyncio.gather(world.member.click(listed, label="Sync from Composio"), unload())
 
-    assert "Synced: 1 added" in text_of("", pressed.followups[0].embeds)
+    assert "Synced: 1 added" in text(pressed.followups[0])
     assert traces(world.env) == before
 
 
@@ -188,7 +111,8 @@ async def test_unloading_ends_though_composio_does_not_answer(
 ) -> None:
     before = traces(world.env)
     await plugin(world, "load")
-    monkeypatch.setattr(sys.modules[f"{EXTENSION}.service"], "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(live("mirror.running").Running.close, "__defaults__", (0.05,))
+    monkeypatch.setattr(live("chat.context"), "CLOSE_SECONDS", 0.05)
     held = Held()
     world.composio.fail(held)
 
@@ -234,151 +158,8 @@ async def test_no_intent_is_needed_in_any_kind_of_bot(
         await member.click(listed, label="Sync from Composio")
         await member.slash(channel, "plugin", action="unload")
 
-        assert "**1 of 8** connected" in text_of("", listed.embeds)
+        assert "**1 of 8** connected" in text(listed)
         assert traces(env) == before
-
-
-# Loading that fails
-
-
-@asynccontextmanager
-async def missing_key(_: World, environment: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    environment.delenv("COMPOSIO_API_KEY")
-    yield "SettingsError: COMPOSIO_API_KEY is missing: copy the project's API key from Composio's dashboard"
-    environment.setenv("COMPOSIO_API_KEY", API_KEY)
-
-
-@asynccontextmanager
-async def shared_with_everybody(_: World, environment: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    environment.delenv("INTEGRATIONS_GUILD_IDS")
-    yield "SettingsError: INTEGRATIONS_GUILD_IDS is missing: name the servers"
-    environment.setenv("INTEGRATIONS_GUILD_IDS", str(GUILD_ID))
-
-
-@asynccontextmanager
-async def broken_catalogue(_: World, environment: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    Path("apps.toml").write_text("[[provider]]\n", "utf-8")
-    environment.setenv("INTEGRATIONS_CATALOG", "apps.toml")
-    yield "CatalogError: INTEGRATIONS_CATALOG is wrong: apps.toml, line 1:"
-    environment.delenv("INTEGRATIONS_CATALOG")
-
-
-@asynccontextmanager
-async def senseless_database(_: World, environment: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    environment.setenv("INTEGRATIONS_DATABASE_URL", "mysql://nowhere")
-    yield "SettingsError: INTEGRATIONS_DATABASE_URL is wrong: this database URL cannot be used"
-    environment.setenv("INTEGRATIONS_DATABASE_URL", "sqlite+aiosqlite:///integrations.db")
-
-
-@asynccontextmanager
-async def unreachable_database(_: World, environment: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    environment.setenv("INTEGRATIONS_DATABASE_URL", "sqlite+aiosqlite:///nowhere/integrations.db")
-    yield "SettingsError: INTEGRATIONS_DATABASE_URL cannot be used"
-    environment.setenv("INTEGRATIONS_DATABASE_URL", "sqlite+aiosqlite:///integrations.db")
-
-
-@asynccontextmanager
-async def damaged_database(_: World, environment: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    Path("integrations.db").write_bytes(b"this is no database" * 400)
-    yield "SettingsError: INTEGRATIONS_DATABASE_URL is wrong: the database file is damaged"
-    Path("integrations.db").unlink()
-
-
-@asynccontextmanager
-async def the_hosts_own_table(_: World, environment: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    with closing(sqlite3.connect("integrations.db")) as database:
-        database.execute("CREATE TABLE integrations_provider (name TEXT)")
-    yield "SettingsError: INTEGRATIONS_DATABASE_URL is wrong: the database has"
-    with closing(sqlite3.connect("integrations.db")) as database:
-        [column] = database.execute("SELECT name FROM pragma_table_info('integrations_provider')")
-    assert column == ("name",)
-    Path("integrations.db").unlink()
-
-
-@asynccontextmanager
-async def taken_command(world: World, _: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    async def integrations(interaction: discord.Interaction[Any]) -> None:
-        await interaction.response.send_message("the host's own")
-
-    tree = bot_of(world).tree
-    tree.add_command(app_commands.Command(name="integrations", description="…", callback=integrations))
-    yield "CommandAlreadyRegistered: Command 'integrations' already registered."
-    assert tree.remove_command("integrations")
-
-
-@asynccontextmanager
-async def taken_cog(world: World, _: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    class Integrations(commands.Cog):
-        """The host's own."""
-
-    await bot_of(world).add_cog(Integrations())
-    yield "ClientException: Cog named 'Integrations' already loaded"
-    assert isinstance(await bot_of(world).remove_cog("Integrations"), Integrations)
-
-
-CAUSES = (
-    missing_key,
-    shared_with_everybody,
-    broken_catalogue,
-    senseless_database,
-    unreachable_database,
-    damaged_database,
-    the_hosts_own_table,
-    taken_command,
-    taken_cog,
-)
-Cause = Callable[[World, pytest.MonkeyPatch], AbstractAsyncContextManager[str]]
-
-
-@pytest.mark.parametrize("cause", CAUSES)
-async def test_loading_that_fails_says_why_and_leaves_nothing_behind(
-    world: World, environment: pytest.MonkeyPatch, cause: Cause
-) -> None:
-    async with cause(world, environment) as why:
-        before = traces(world.env)
-
-        said = await plugin(world, "load")
-
-        assert said.startswith(f"Extension 'cogs.integrations' raised an error: {why}")
-        assert traces(world.env) == before
-        assert shown(await world.member.slash(world.channel, "ping")) == "pong"
-
-
-@pytest.mark.parametrize("cause", CAUSES)
-async def test_loading_works_once_the_cause_is_gone(
-    world: World, environment: pytest.MonkeyPatch, cause: Cause
-) -> None:
-    async with cause(world, environment):
-        await plugin(world, "load")
-
-    assert await plugin(world, "load") == "done"
-    assert "**0 of 8** connected" in shown(await world.member.slash(world.channel, "integrations list"))
-
-
-async def test_a_reload_that_fails_leaves_nothing_behind_and_can_be_made_good(
-    world: World, environment: pytest.MonkeyPatch
-) -> None:
-    before = traces(world.env)
-    await plugin(world, "load")
-
-    async with missing_key(world, environment) as why:
-        said = await plugin(world, "reload")
-
-    assert why == f"SettingsError: {said}"
-    assert traces(world.env) == before
-    assert await plugin(world, "load") == "done"
-
-
-async def test_adding_it_twice_fails_and_the_first_one_works_on(world: World) -> None:
-    await plugin(world, "load")
-    listed = message_of(await world.member.slash(world.channel, "integrations list"))
-
-    with pytest.raises(discord.ClientException):
-        await integrations.add_to(bot_of(world))
-
-    world.composio.connect("gmail")
-    await world.member.click(listed, label="Sync from Composio")
-    assert "**1 of 8** connected" in text_of("", listed.embeds)
 
 
 # An engine of the host's own

@@ -22,9 +22,8 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.sandbox.project import Project
-from cogs.integrations import catalog
-from cogs.integrations.composio import ComposioGateway
-from cogs.integrations.service import IntegrationService
+from cogs.integrations.composio.gateway import ComposioGateway
+from cogs.integrations.mirror.catalog import DEFAULT
 from storage.integrations import (
     Action,
     Condition,
@@ -36,9 +35,10 @@ from storage.integrations import (
     prepare,
 )
 from storage.integrations.migrations import upgrade
+from tests.cogs.use_cases import UseCases
 
 API_KEY, USER_ID = Project.api_key, Project.user_id
-GMAIL = catalog.DEFAULT.by_id["gmail"]
+GMAIL = DEFAULT.by_id["gmail"]
 
 
 class Reaper:
@@ -61,28 +61,21 @@ def gateway(composio: str) -> ComposioGateway:
     return ComposioGateway(api_key=API_KEY, base_url=composio, read_retries=0)
 
 
-def use_cases(engine: AsyncEngine, gateway: ComposioGateway) -> IntegrationService:
-    """The service as the plugin makes it."""
-    return IntegrationService(
-        gateway=gateway, store=Store(engine), catalog=catalog.DEFAULT, clock=lambda: datetime.now(UTC)
-    )
-
-
 async def migrate(engine: AsyncEngine) -> None:
     await prepare(engine)
 
 
 async def sync(engine: AsyncEngine, composio: str) -> None:
-    await use_cases(engine, gateway(composio)).sync(USER_ID)
+    await UseCases(gateway(composio), Store(engine)).service.sync(USER_ID)
 
 
 async def toggle(engine: AsyncEngine, composio: str) -> None:
-    await use_cases(engine, gateway(composio)).toggle(USER_ID, GMAIL, enabled=None)
+    await UseCases(gateway(composio), Store(engine)).service.toggle(USER_ID, GMAIL, enabled=None)
 
 
 async def revoke(engine: AsyncEngine, composio: str) -> None:
-    service = use_cases(engine, gateway(composio))
-    await service.revoke(USER_ID, GMAIL, await service.accounts(USER_ID, GMAIL))
+    revoker = UseCases(gateway(composio), Store(engine)).revoker
+    await revoker.revoke(USER_ID, GMAIL, await revoker.accounts(USER_ID, GMAIL))
 
 
 async def flip(engine: AsyncEngine, times: int) -> None:

@@ -156,15 +156,14 @@ class TestWhatIsTold:
 
 
 class TestAFeed:
-    async def test_that_stopped_waiting_loses_nothing(self, engine: AsyncEngine, feed: ChangeFeed) -> None:
-        waiting = asyncio.create_task(feed.changed())
-        await asyncio.sleep(0)
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
-
+    async def test_whose_look_was_broken_off_loses_nothing(self, engine: AsyncEngine, feed: ChangeFeed) -> None:
         await write(engine, ADA)
+        looking = asyncio.create_task(feed.look())
+        await asyncio.sleep(0)
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
 
-        assert waiting.cancelled()
+        assert looking.cancelled()
         assert await told(feed) == {ADA}
 
     async def test_tells_next_time_what_could_not_be_read(self, engine: AsyncEngine, feed: ChangeFeed) -> None:
@@ -208,10 +207,10 @@ class TestAFeed:
         async with followed(engine) as feed:
             await write(engine, ADA)
             await told(feed)
-            waiting = asyncio.create_task(feed.changed())
+            looking = asyncio.create_task(feed.look())
             await asyncio.sleep(0)
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
 
         assert asyncio.all_tasks() == tasks
         assert cast("QueuePool", engine.pool).checkedout() == 0

@@ -15,7 +15,7 @@ from storage.integrations import ChangeFeed, StorageError, open_engine, prepare
 from storage.integrations.watching import Deadline, Pace, Position, SqliteWatch
 from tests.storage.conftest import on_sqlite
 from tests.storage.databases import file_of
-from tests.storage.feeds import FAST, followed, told, told_of, write
+from tests.storage.feeds import followed, told, told_of, write
 
 pytestmark = on_sqlite
 
@@ -97,7 +97,7 @@ class TestAFileThatIsLocked:
         assert await told(feed) == {"ada"}
 
     async def test_is_given_up_when_it_takes_too_long(self, url: str, engine: AsyncEngine) -> None:
-        async with followed(engine, Pace(look=0.01, answer=0.2)) as feed:
+        async with followed(engine, Pace(answer=0.2)) as feed:
             with closing(sqlite3.connect(file_of(url))) as other:
                 other.execute("BEGIN EXCLUSIVE")
                 with pytest.raises(StorageError, match=r"did not answer within 0\.2 seconds"):
@@ -106,7 +106,7 @@ class TestAFileThatIsLocked:
 
 class TestALook:
     async def test_reads_the_log_only_when_another_connection_has_written(self, engine: AsyncEngine) -> None:
-        watch = SqliteWatch(engine, FAST, Deadline(5))
+        watch = SqliteWatch(engine, Deadline(5))
         await watch.open()
         first, _ = await watch.look(None)
 

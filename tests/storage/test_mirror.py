@@ -157,10 +157,10 @@ class TestUnusualValues:
         await sync(store, stored, user=value)
         await sync(store, row())
 
-        switched, changed = await store.set_enabled(value, value[:64], enabled=False)
+        switched = await store.set_enabled(value, value[:64], enabled=False)
 
-        assert changed
-        assert (await store.read(value)).rows == {value[:64]: switched}
+        assert switched.changed
+        assert (await store.read(value)).rows == {value[:64]: switched.row}
         assert (await store.read(ADA)).rows == {"gmail": row(revision=1)}
 
     async def test_the_biggest_ids_come_back(self, store: Store) -> None:
@@ -216,7 +216,7 @@ class TestRecordingASync:
     async def test_a_row_that_moved_is_left_alone_and_the_others_are_written(self, store: Store) -> None:
         await sync(store, row(), row("notion"))
         seen = await store.read(ADA)
-        moved, _ = await store.set_enabled(ADA, "gmail", enabled=False)
+        moved = (await store.set_enabled(ADA, "gmail", enabled=False)).row
         changes = [replace(seen.get(name), account_id="ca_new") for name in ("gmail", "notion", "slack")]
 
         written = await store.record_sync(

@@ -7,9 +7,9 @@ from enum import StrEnum
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.integrations import Action, Condition, EventOutcome, Fact, State, Store
+from storage.integrations import Action, Condition, EventOutcome, Fact, State, Store, Switched
 from tests.storage.databases import execute, picture
-from tests.storage.rows import ADA, event, history, row, sync
+from tests.storage.rows import ADA, NOON, event, history, row, sync
 
 
 @pytest.mark.parametrize("kind", [State, Condition, Action, EventOutcome])
@@ -26,7 +26,7 @@ async def test_a_row_in_a_state_of_a_newer_version_can_be_read(store: Store, eng
 
     assert (found.state, found.condition) == (State.NEWER, Condition.NEWER)
     assert await store.read_facts([ADA]) == {ADA: [Fact("gmail", Condition.NEWER, "gmail")]}
-    assert await store.set_enabled(ADA, "gmail", enabled=False) == (found, False)
+    assert await store.set_enabled(ADA, "gmail", enabled=False) == Switched(found, changed=False, synced_at=NOON)
 
 
 async def test_an_event_of_a_newer_version_can_be_read(store: Store, engine: AsyncEngine) -> None:
@@ -53,7 +53,6 @@ async def test_a_state_of_a_newer_version_is_not_written(store: Store, engine: A
     "newer",
     [
         {"action": Action.NEWER},
-        {"before": Condition.NEWER},
         {"after": Condition.NEWER},
         {"outcome": EventOutcome.NEWER},
     ],
@@ -67,3 +66,11 @@ async def test_an_event_of_a_newer_version_is_not_written(
         await sync(store, row(), happened=[event(**newer)])
 
     assert await picture(engine) == before
+
+
+async def test_what_a_newer_version_had_stored_can_be_followed_by_what_this_one_knows(store: Store) -> None:
+    after = event(before=Condition.NEWER)
+
+    await sync(store, row(), happened=[after])
+
+    assert await history(store) == [after]

@@ -15,6 +15,7 @@ from storage.integrations import (
     State,
     StorageError,
     Store,
+    Switched,
 )
 from tests.storage.rows import ADA, NOON, event, history, row, sync
 
@@ -29,18 +30,17 @@ class TestTheSwitch:
     async def test_can_be_set(self, store: Store) -> None:
         await sync(store, row())
 
-        switched, changed = await store.set_enabled(ADA, "gmail", enabled=False)
+        switched = await store.set_enabled(ADA, "gmail", enabled=False)
 
-        assert changed
-        assert switched == row(enabled=False, revision=2)
-        assert (await store.read(ADA)).get("gmail") == switched
+        assert switched == Switched(row(enabled=False, revision=2), changed=True, synced_at=NOON)
+        assert (await store.read(ADA)).get("gmail") == switched.row
 
     async def test_can_be_flipped_back_and_forth(self, store: Store) -> None:
         await sync(store, row())
 
         switches = [await store.set_enabled(ADA, "gmail", None) for _ in range(3)]
 
-        assert [(now.enabled, now.revision, changed) for now, changed in switches] == [
+        assert [(now.row.enabled, now.row.revision, now.changed) for now in switches] == [
             (False, 2, True),
             (True, 3, True),
             (False, 4, True),
@@ -49,9 +49,9 @@ class TestTheSwitch:
     async def test_that_stands_there_already_is_left_alone(self, store: Store) -> None:
         await sync(store, row())
 
-        switched, changed = await store.set_enabled(ADA, "gmail", True, self.happened)
+        switched = await store.set_enabled(ADA, "gmail", True, self.happened)
 
-        assert (switched, changed) == (row(revision=1), False)
+        assert switched == Switched(row(revision=1), changed=False, synced_at=NOON)
         assert await history(store) == []
 
     @pytest.mark.parametrize("enabled", [True, False, None])
@@ -61,14 +61,14 @@ class TestTheSwitch:
     ) -> None:
         await sync(store, row(state=state))
 
-        switched, changed = await store.set_enabled(ADA, "gmail", enabled, self.happened)
+        switched = await store.set_enabled(ADA, "gmail", enabled, self.happened)
 
-        assert (switched, changed) == (row(state=state, revision=1), False)
-        assert (await store.read(ADA)).get("gmail") == switched
+        assert switched == Switched(row(state=state, revision=1), changed=False, synced_at=NOON)
+        assert (await store.read(ADA)).get("gmail") == switched.row
         assert await history(store) == []
 
     async def test_of_what_is_unknown_creates_nothing(self, store: Store) -> None:
-        assert await store.set_enabled(ADA, "gmail", None) == (Integration(ADA, "gmail"), False)
+        assert await store.set_enabled(ADA, "gmail", None) == Switched(Integration(ADA, "gmail"), changed=False)
         assert (await store.read(ADA)).rows == {}
 
     async def test_is_one_user_s_and_one_provider_s(self, store: Store) -> None:
@@ -98,7 +98,7 @@ class TestTheSwitch:
             store.set_enabled(ADA, "gmail", None, self.happened),
         )
 
-        assert sorted(now.enabled for now, _ in both) == [False, True]
+        assert sorted(now.row.enabled for now in both) == [False, True]
         assert (await store.read(ADA)).get("gmail") == row(enabled=True, revision=3)
         assert [happened.after for happened in await history(store)] == [Condition.CONNECTED, Condition.DISABLED]
 

@@ -12,9 +12,7 @@ import pytest
 
 from bot.sandbox.api import SECRET
 from bot.sandbox.faults import Cut, Fault, Html, Raw, Refuse, Reset
-from tests.cogs.test_buttons import message_of
-from tests.cogs.test_commands import synced
-from tests.conftest import API_KEY, World, shown, text_of
+from tests.conftest import API_KEY, World, labels_of, message_of, shown, synced, text
 
 UNAVAILABLE = [
     (Refuse(500), "Composio did not answer properly; it seems to have trouble."),
@@ -44,13 +42,13 @@ async def test_without_an_answer_people_see_what_was_known(
     with caplog.at_level(logging.DEBUG):
         result = await world.member.slash(world.channel, "integrations sync")
 
-    text = shown(result)
-    assert words in text
-    assert "Showing what was known <t:" in text
-    assert "🟢 **Gmail** · Connected · work" in text
+    told = shown(result)
+    assert words in told
+    assert "Showing what was known <t:" in told
+    assert "🟢 **Gmail** · Connected · work" in told
     assert await known(world) == before
     for secret in (API_KEY, SECRET, "Traceback", "{"):
-        assert secret not in text
+        assert secret not in told
     assert API_KEY not in caplog.text
     assert SECRET not in caplog.text
 
@@ -62,20 +60,20 @@ async def test_a_refused_key_names_the_setting(world: World, status: int) -> Non
     await synced(world)
     world.composio.fail(Refuse(status), times=None)
 
-    text = shown(await world.member.slash(world.channel, "integrations sync"))
+    told = shown(await world.member.slash(world.channel, "integrations sync"))
 
-    assert "Composio refused the API key." in text
-    assert "`COMPOSIO_API_KEY`" in text
-    assert "🟢 **Gmail**" in text
+    assert "Composio refused the API key." in told
+    assert "`COMPOSIO_API_KEY`" in told
+    assert "🟢 **Gmail**" in told
 
 
 @pytest.mark.usefixtures("impatient")
 async def test_too_many_requests_says_how_long_to_wait(world: World) -> None:
     world.composio.fail(Refuse(429, headers={"Retry-After": "120"}), times=None)
 
-    text = shown(await world.member.slash(world.channel, "integrations sync"))
+    told = shown(await world.member.slash(world.channel, "integrations sync"))
 
-    assert "Composio has had too many requests. Try again in 2 minutes." in text
+    assert "Composio has had too many requests. Try again in 2 minutes." in told
 
 
 async def test_a_short_wait_is_waited_for(world: World) -> None:
@@ -90,7 +88,7 @@ async def test_the_lists_button_tells_the_failure_to_who_pressed(world: World) -
     world.composio.connect("gmail")
     await synced(world)
     listed = message_of(await world.member.slash(world.channel, "integrations list"))
-    before = text_of("", listed.embeds)
+    before = text(listed)
     world.composio.fail(Refuse(500), times=None)
 
     pressed = await world.member.click(listed, label="Sync from Composio")
@@ -98,10 +96,11 @@ async def test_the_lists_button_tells_the_failure_to_who_pressed(world: World) -
     [told] = pressed.followups
     assert told.ephemeral
     assert "Composio did not answer properly" in told.content
-    assert text_of("", listed.embeds) == before
+    assert text(listed) == before
+    assert labels_of(listed) == ["Sync from Composio", "Open Composio"]
 
 
-@pytest.mark.parametrize("command", ["list", "sync", "toggle"])
+@pytest.mark.parametrize("command", ["list", "sync", "toggle", "history"])
 async def test_a_broken_database_gives_a_reference_that_is_in_the_log(
     world: World, command: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -113,8 +112,17 @@ async def test_a_broken_database_gives_a_reference_that_is_in_the_log(
 
     result = await world.admin.slash(world.channel, f"integrations {command}", **options)
 
-    text = shown(result)
-    assert text.startswith("Sorry, something is wrong with this bot's database. Reference: `")
-    reference = text.split("`")[1]
+    said = shown(result)
+    assert said.startswith("Sorry, something is wrong with this bot's database. Reference: `")
+    reference = said.split("`")[1]
     assert f"reference {reference}" in caplog.text
     assert "ada@example.com" not in caplog.text
+
+
+async def test_with_a_broken_database_there_are_still_suggestions_without_their_state(world: World) -> None:
+    for file in Path.cwd().glob("integrations.db*"):
+        file.write_bytes(b"this is no database" * 400)
+
+    found = await world.member.autocomplete(world.channel, "integrations howto", "provider", "hub")
+
+    assert [choice["name"] for choice in found] == ["GitHub"]

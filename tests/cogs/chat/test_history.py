@@ -1,15 +1,19 @@
-"""Who did what, and when: what is remembered, who may read it, and for how long."""
+"""The history: who did what, day by day; who may read it, and for how long."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.sandbox.faults import Refuse
-from tests.cogs.test_buttons import message_of
-from tests.cogs.test_commands import synced
-from tests.conftest import World, labels, shown, text_of
+from cogs.integrations.chat.states import SIGNS
+from cogs.integrations.mirror.catalog import DEFAULT
+from storage.integrations import Action, Condition, Event, EventOutcome
+from tests.cogs.chat.scenes import told
+from tests.cogs.chat.stage import NOON, embed_of, event, written
+from tests.conftest import World, labels, message_of, shown, synced, text
 
 
 async def history(world: World, provider: str | None = None) -> str:
@@ -31,13 +35,24 @@ async def test_a_sync_leaves_its_changes_and_only_those(world: World) -> None:
     world.composio.expire(account.id)
     await synced(world)
 
-    told = await history(world)
+    said = await history(world)
 
-    assert told.count("**Gmail**") == 2
-    assert "**Gmail**: 🔴 Not connected → 🟢 Connected" in told
-    assert "**Gmail**: 🟢 Connected → 🟠 Needs reconnecting" in told
-    assert f"Sync by <@{world.admin.id}> · Gmail no longer accepts this access" in told
-    assert told.index("🟠") < told.index("🔴"), "the newest comes first"
+    assert said.count("**Gmail**") == 2
+    assert "🟢 **Gmail** connected · seen by ada · <t:" in said
+    assert "🟠 **Gmail** needs reconnecting · seen by ada · <t:" in said
+    assert said.index("🟠") < said.index("🟢"), "the newest comes first"
+
+
+async def test_under_one_apps_headline_each_line_says_why(world: World) -> None:
+    account = world.composio.connect("gmail")
+    await synced(world)
+    world.composio.expire(account.id)
+    await synced(world)
+
+    said = await history(world, "gmail")
+
+    assert "🟠 Needs reconnecting: Gmail no longer accepts this access · seen by ada · <t:" in said
+    assert "no longer accepts" not in await history(world)
 
 
 async def test_a_toggle_names_the_person(world: World) -> None:
@@ -46,11 +61,11 @@ async def test_a_toggle_names_the_person(world: World) -> None:
     await world.manager.slash(world.channel, "integrations toggle", provider="github", enabled=False)
     await world.manager.slash(world.channel, "integrations toggle", provider="github", enabled=False)
 
-    told = await history(world, "github")
+    said = await history(world, "github")
 
-    assert told.startswith("History of GitHub")
-    assert told.count(f"Switch by <@{world.manager.id}>") == 1
-    assert "🟢 Connected → 🟡 Connected (disabled)" in told
+    assert said.startswith("History of GitHub")
+    assert said.count("🟡 Switched off · by mia · <t:") == 1
+    assert "🟡 **GitHub** switched off · by mia" in await history(world)
 
 
 async def test_a_revoke_says_how_it_ended(world: World) -> None:
@@ -61,37 +76,48 @@ async def test_a_revoke_says_how_it_ended(world: World) -> None:
     world.composio.fail(Refuse(500, headers={"x-should-retry": "false"}), method="DELETE", skip=1)
     await world.admin.click(question, label="Revoke 2 accounts")
 
-    told = await history(world)
-
-    assert f"Revoke by <@{world.admin.id}>, only partly done" in told
+    assert "**GitHub** only partly revoked · by ada · <t:" in await history(world)
 
 
-async def test_one_providers_history_leaves_out_the_others(world: World) -> None:
+async def test_one_apps_history_leaves_out_the_others(world: World) -> None:
     world.composio.connect("github")
     world.composio.connect("gmail")
     await synced(world)
 
-    told = await history(world, "gmail")
+    said = await history(world, "gmail")
 
-    assert "**Gmail**" in told
-    assert "GitHub" not in told
+    assert "History of Gmail" in said
+    assert said.count("🟢 Connected") == 1
+    assert "GitHub" not in said
+
+
+async def test_nothing_of_it_is_small_print_or_a_raw_mention(world: World) -> None:
+    account = world.composio.connect("gmail")
+    await synced(world)
+    await world.manager.slash(world.channel, "integrations toggle", provider="gmail")
+    world.composio.expire(account.id)
+    await synced(world)
+
+    for said in (await history(world), await history(world, "gmail")):
+        assert "-#" not in said
+        assert "<@" not in said
 
 
 async def test_long_histories_have_pages(world: World) -> None:
     world.composio.connect("github")
     await synced(world)
-    for _ in range(9):
+    for _ in range(11):
         await world.manager.slash(world.channel, "integrations toggle", provider="github")
 
     result = await world.manager.slash(world.channel, "integrations history")
     page = message_of(result)
 
     assert labels(result) == ["Previous", "Next"]
-    assert text_of("", page.embeds).count("**GitHub**") == 8
+    assert text(page).count("**GitHub**") == 10
     await world.manager.click(page, label="Next")
-    assert text_of("", page.embeds).count("**GitHub**") == 2
+    assert text(page).count("**GitHub**") == 2
     await world.manager.click(page, label="Previous")
-    assert text_of("", page.embeds).count("**GitHub**") == 8
+    assert text(page).count("**GitHub**") == 10
 
 
 async def test_only_managers_may_read_it(world: World) -> None:
@@ -112,3 +138,105 @@ async def test_it_is_kept_for_the_set_number_of_days(world: World, environment: 
     await world.restart()
 
     assert "Nothing has happened yet." in await history(world)
+
+
+# Days
+
+
+async def test_each_day_has_a_field_and_the_newest_comes_first() -> None:
+    moments = [
+        datetime(2026, 11, 23, 0, 0, tzinfo=UTC),
+        datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC),
+        datetime(2026, 11, 22, 0, 0, tzinfo=UTC),
+        datetime(2026, 11, 1, 12, 0, tzinfo=UTC),
+    ]
+
+    embed = embed_of(await told(DEFAULT, [event(at=moment) for moment in moments]))
+
+    assert [(field.name, (field.value or "").count("\n") + 1) for field in embed.fields] == [
+        ("Monday, 23 November 2026", 1),
+        ("Sunday, 22 November 2026", 2),
+        ("Sunday, 1 November 2026", 1),
+    ]
+    assert embed.footer.text == "Days begin at midnight UTC"
+
+
+async def test_a_line_says_when_as_everybodys_own_discord_has_it() -> None:
+    assert f"<t:{int(NOON.timestamp())}:R>" in written(await told(DEFAULT, [event()]))
+
+
+async def test_a_page_beyond_the_last_says_that_nothing_older_is_remembered() -> None:
+    answer = await told(DEFAULT, [event()], number=7)
+
+    assert embed_of(answer).description == "Nothing older is remembered."
+    assert embed_of(answer).footer.text is None
+
+
+# Words
+
+
+@pytest.mark.parametrize("name", [None, "gmail"])
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("condition", Condition)
+@pytest.mark.parametrize("outcome", EventOutcome)
+async def test_everything_that_can_happen_has_one_line(
+    action: Action, condition: Condition, outcome: EventOutcome, name: str | None
+) -> None:
+    happened = event(action=action, after=condition, outcome=outcome)
+
+    [field] = embed_of(await told(DEFAULT, [happened], name)).fields
+
+    line = field.value or ""
+    assert "\n" not in line
+    assert line.startswith(SIGNS[condition] + (" " if name else " **Gmail** "))
+    assert "by the bot itself" in line
+
+
+def words(happened: Event) -> str:
+    """What a pair of action and outcome or state has to be told by."""
+    return {
+        (Action.SYNC, Condition.CONNECTED): "connected",
+        (Action.SYNC, Condition.DISABLED): "connected, still switched off here",
+        (Action.SYNC, Condition.NEEDS_RECONNECT): "needs reconnecting",
+        (Action.SYNC, Condition.NOT_CONNECTED): "no longer connected",
+        (Action.TOGGLE, Condition.CONNECTED): "switched on",
+        (Action.TOGGLE, Condition.DISABLED): "switched off",
+    }[happened.action, happened.after]
+
+
+@pytest.mark.parametrize(
+    "happened",
+    [event(action=Action.SYNC, after=condition) for condition in Condition if condition is not Condition.NEWER]
+    + [event(action=Action.TOGGLE, after=after) for after in (Condition.CONNECTED, Condition.DISABLED)],
+    ids=lambda happened: f"{happened.action}-{happened.after}",
+)
+async def test_a_sync_and_a_switch_say_what_came_of_it(happened: Event) -> None:
+    assert f"**Gmail** {words(happened)} ·" in written(await told(DEFAULT, [happened]))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (EventOutcome.DONE, "revoked"),
+        (EventOutcome.PARTLY, "only partly revoked"),
+        (EventOutcome.FAILED, "not revoked: it failed"),
+        (EventOutcome.NEWER, "revoked, with an outcome newer than this bot knows"),
+    ],
+)
+async def test_a_revoke_says_what_became_of_it(outcome: EventOutcome, said: str) -> None:
+    happened = event(action=Action.REVOKE, after=Condition.NOT_CONNECTED, outcome=outcome)
+
+    assert f"**Gmail** {said} ·" in written(await told(DEFAULT, [happened]))
+
+
+async def test_an_app_that_has_left_the_catalogue_is_named_by_its_id() -> None:
+    assert "**left\\_long\\_ago**" in written(await told(DEFAULT, [event("left_long_ago")]))
+
+
+async def test_reasons_are_told_of_what_broke_alone() -> None:
+    broke = event(status="EXPIRED")
+    mended = replace(broke, before=broke.after, after=Condition.CONNECTED)
+
+    said = written(await told(DEFAULT, [mended, broke], "gmail"))
+
+    assert said.count("This access has run out") == 1

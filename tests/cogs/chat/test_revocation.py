@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from simcord.backend.errors import SetupError
 from simcord.results import ResponseMessage
 
 from bot.sandbox.faults import Refuse
-from tests.cogs.test_buttons import message_of
-from tests.cogs.test_commands import synced
-from tests.conftest import World, labels, shown, text_of
+from cogs.integrations.mirror.catalog import DEFAULT
+from cogs.integrations.mirror.errors import ComposioError, ComposioUnavailableError, Trouble
+from cogs.integrations.mirror.results import RevokeReceipt
+from cogs.integrations.mirror.revoke import AccountReceipt, Outcome
+from tests.cogs.chat.scenes import asked, revoked
+from tests.cogs.chat.stage import WORKS, account, embed_of
+from tests.conftest import World, card_of, labels, message_of, shown, synced, text
 
 NO_RETRY = {"x-should-retry": "false"}
 
 
 async def ask(world: World, provider: str) -> ResponseMessage:
     return message_of(await world.admin.slash(world.channel, "integrations revoke", provider=provider))
-
-
-def text(message: ResponseMessage) -> str:
-    return text_of(message.content, message.embeds)
 
 
 async def listed(world: World) -> str:
@@ -184,10 +186,46 @@ async def test_when_composio_cannot_be_asked_nothing_is_offered(world: World) ->
 async def test_a_cards_revoke_button_asks_like_the_command(world: World) -> None:
     world.composio.connect("github")
     await synced(world)
-    overview = message_of(await world.admin.slash(world.channel, "integrations list"))
-    card = message_of(await world.admin.select(overview, ["github"]))
+    card = message_of(await card_of(world, world.admin, "github"))
 
-    asked = await world.admin.click(card, label="Revoke")
+    question = await world.admin.click(card, label="Revoke")
 
-    assert asked.ephemeral
-    assert "Revoke GitHub?" in shown(asked)
+    assert question.ephemeral
+    assert "Revoke GitHub?" in shown(question)
+
+
+# The words of the question and the receipt
+
+
+async def line_of(outcome: Outcome, error: ComposioError | None = None) -> str:
+    """What a receipt says of one account."""
+    receipt = RevokeReceipt((AccountReceipt(account(), outcome, error),), WORKS)
+    description = embed_of(await revoked(DEFAULT, receipt, "gmail")).description or ""
+    return description.splitlines()[0]
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+async def test_every_outcome_of_a_revocation_has_a_sign_and_words(outcome: Outcome) -> None:
+    assert re.fullmatch(r"(✅|☑️|⏸️|❌) \*\*work\\-gmail\*\* · \w.{6,}", await line_of(outcome))
+
+
+async def test_no_two_outcomes_of_a_revocation_read_the_same() -> None:
+    lines = [await line_of(outcome) for outcome in Outcome]
+
+    assert len(set(lines)) == len(lines)
+
+
+async def test_a_failed_revocation_says_why() -> None:
+    line = await line_of(Outcome.STILL_CONNECTED, ComposioUnavailableError(Trouble.TIMEOUT, "x"))
+
+    assert "Composio did not answer in time." in line
+
+
+async def test_accounts_that_do_not_fit_the_question_are_counted() -> None:
+    accounts = [account(number) for number in range(900)]
+
+    description = embed_of(await asked(DEFAULT, accounts, "gmail")).description or ""
+
+    named = description.count("**work")
+    assert description.endswith(f"\n… and {900 - named} more")
+    assert named > 40

@@ -1,177 +1,193 @@
-"""Buttons and selects: what they do, who may press them, and that they outlive a restart."""
+"""Buttons: old ones go on working, made-up ones do nothing, and each finds its subject."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
+import discord
 import pytest
-from simcord.results import InteractionResult, ResponseMessage
+from simcord.results import ResponseMessage
 
-from tests.cogs.test_commands import synced
-from tests.conftest import World, labels, shown, text_of
+from cogs.integrations.chat.answer import Answer
+from cogs.integrations.chat.router import DYNAMIC_ITEMS, suggestions
+from cogs.integrations.mirror.catalog import Catalog
+from storage.integrations import Integration
+from tests.cogs.chat.scenes import carded, instructed, listed, refused, told
+from tests.cogs.chat.stage import USER, WORKS, Behind, Person, context_over, event, mirror, provider
+from tests.cogs.chat.test_limits import every_world, given, units, worlds
+from tests.conftest import World, card_of, labels_of, message_of, shown, synced, text
+
+# As they stand in messages that were posted by the first version, with what pressing each shows.
+POSTED = {
+    "integrations:sync:1": "Synced: 0 added, 0 removed, 1 unchanged",
+    "integrations:page:0": "**1 of 8** connected",
+    "integrations:page:2": "**1 of 8** connected",
+    "integrations:card:gmail": "🟢 Gmail",
+    "integrations:toggle:gmail:off": "Gmail is switched off here.",
+    "integrations:toggle:gmail:on": "Gmail is already switched on here.",
+    "integrations:revoke:gmail": "Revoke Gmail?",
+    "integrations:howto:google_drive": "How to connect Google Drive",
+    "integrations:connected:gmail": "🟢 Gmail is connected.",
+    "integrations:history::1": "**Gmail** connected",
+    "integrations:history:gmail:1": "History of Gmail",
+}
+UNKNOWN = "This button is from another version of the bot. Use `/integrations list`."
 
 
-def message_of(result: InteractionResult) -> ResponseMessage:
-    message = result.response or result.followups[-1]
-    assert message is not None
+async def with_button(world: World, custom_id: str) -> ResponseMessage:
+    """A message that was posted before, with a button that reads like that."""
+    message = message_of(await world.admin.slash(world.channel, "integrations list"))
+    stored = world.env.backend.get_message(message.channel_id, message.id)
+    stored.components[0]["components"][0]["custom_id"] = custom_id
     return message
 
 
-async def open_card(world: World, provider: str) -> ResponseMessage:
-    listed = await world.admin.slash(world.channel, "integrations list")
-    return message_of(await world.admin.select(message_of(listed), [provider]))
+async def pressed(world: World, custom_id: str) -> str:
+    """Everything that stands there after the press."""
+    message = await with_button(world, custom_id)
+    result = await world.admin.click(message, custom_id=custom_id)
+    messages = [message, *([result.response] if result.response else []), *result.followups]
+    return "\n".join(map(text, messages))
 
 
-async def test_the_lists_button_brings_that_message_up_to_date(world: World) -> None:
-    listed = message_of(await world.member.slash(world.channel, "integrations list"))
-    world.composio.connect("gmail")
-
-    pressed = await world.member.click(listed, label="Sync from Composio")
-
-    assert "**1 of 8** connected" in text_of("", listed.embeds)
-    [report] = pressed.followups
-    assert report.ephemeral
-    assert "Synced: 1 added" in text_of(report.content, report.embeds)
-
-
-async def test_the_select_opens_a_card_for_that_person_alone(world: World) -> None:
-    world.composio.connect("gmail", alias="work")
-    await synced(world)
-    listed = message_of(await world.member.slash(world.channel, "integrations list"))
-
-    opened = await world.member.select(listed, ["gmail"])
-
-    text = shown(opened)
-    assert opened.ephemeral
-    assert "🟢 Gmail" in text
-    assert "Required for email processing and notifications" in text
-    assert "Status: Connected" in text
-    assert "Need: Required" in text
-    assert "Account: work" in text
-    assert "Since: <t:" in text
-    assert "Last synced: <t:" in text
-    assert labels(opened) == ["Disable", "Revoke", "Open Composio"]
-
-
-async def test_a_card_offers_what_its_state_allows(world: World) -> None:
-    notion = world.composio.connect("notion")
-    await synced(world)
-    world.composio.expire(notion.id)
-    await synced(world)
-    listed = message_of(await world.member.slash(world.channel, "integrations list"))
-
-    broken = await world.member.select(listed, ["notion"])
-    missing = await world.member.select(listed, ["linear"])
-
-    assert labels(broken) == ["How to connect", "Revoke", "Open Composio"]
-    assert "Why: Notion no longer accepts this access" in shown(broken)
-    assert labels(missing) == ["How to connect", "Open Composio"]
-
-
-async def test_a_cards_switch_changes_the_card_in_place(world: World) -> None:
+@pytest.mark.parametrize("custom_id", POSTED)
+async def test_a_button_that_was_posted_before_works(world: World, custom_id: str) -> None:
     world.composio.connect("gmail")
     await synced(world)
-    card = await open_card(world, "gmail")
 
-    await world.admin.click(card, label="Disable")
-
-    assert "🟡 Gmail" in text_of("", card.embeds)
-    await world.admin.click(card, label="Enable")
-    assert "🟢 Gmail" in text_of("", card.embeds)
+    assert POSTED[custom_id] in await pressed(world, custom_id)
 
 
-async def test_a_cards_button_shows_the_instructions(world: World) -> None:
-    pressed = await world.admin.click(await open_card(world, "linear"), label="How to connect")
+@pytest.mark.parametrize("number", [1, 2, 7])
+async def test_a_select_that_was_posted_before_works(world: World, number: int) -> None:
+    message = message_of(await world.member.slash(world.channel, "integrations list"))
+    stored = world.env.backend.get_message(message.channel_id, message.id)
+    stored.components[1]["components"][0]["custom_id"] = f"integrations-manage:{number}"
 
-    assert pressed.ephemeral
-    assert "How to connect Linear" in shown(pressed)
-
-
-async def test_i_have_connected_it_says_whether_it_shows(world: World) -> None:
-    howto = message_of(await world.member.slash(world.channel, "integrations howto", provider="linear"))
-
-    too_early = await world.member.click(howto, label="I've connected it")
-    world.composio.connect("linear")
-    await world.env.advance_time(10)
-    now = await world.member.click(howto, label="I've connected it")
-
-    assert "🔴 Composio shows no finished Linear connection for this user ID yet." in shown(too_early)
-    assert "🟢 Linear is connected." in shown(now)
+    assert "🔴 Linear" in shown(await world.member.select(message, ["linear"]))
 
 
 @pytest.mark.parametrize(
-    ("label", "answer"),
+    "custom_id",
     [
-        ("Disable", "Only people with the permission **Manage Server** may do this."),
-        ("Revoke", "Only an administrator may do this."),
+        "integrations:selfdestruct:now",
+        "integrations:toggle:gmail:sideways",
+        "integrations:toggle:gmail:off:1234",
+        "integrations:toggle:gmail",
+        "integrations:page:",
+        "integrations:page:-1",
+        "integrations:sync:a",
+        "integrations:history:gmail",
+        "integrations:history::0",
+        "integrations:history::99999999999999999999",
+        "integrations:page:99999999999999999999",
     ],
 )
-async def test_a_click_is_checked_like_the_command(world: World, label: str, answer: str) -> None:
-    world.composio.connect("gmail")
-    await synced(world)
-    listed = message_of(await world.member.slash(world.channel, "integrations list"))
-    card = message_of(await world.member.select(listed, ["gmail"]))
-
-    pressed = await world.member.click(card, label=label)
-
-    assert shown(pressed) == answer
-    assert "🟢 **Gmail** · Connected" in shown(await world.admin.slash(world.channel, "integrations list"))
+async def test_a_button_that_this_version_does_not_know_says_so(world: World, custom_id: str) -> None:
+    assert UNKNOWN in await pressed(world, custom_id)
 
 
 async def test_buttons_work_after_a_restart(world: World) -> None:
     world.composio.connect("gmail")
     await synced(world)
-    listed = message_of(await world.admin.slash(world.channel, "integrations list"))
-    card = message_of(await world.admin.select(listed, ["gmail"]))
+    page = message_of(await world.admin.slash(world.channel, "integrations list"))
+    card = message_of(await world.admin.select(page, ["gmail"]))
 
     await world.restart()
 
     await world.admin.click(card, label="Disable")
-    assert "🟡 Gmail" in text_of("", card.embeds)
+    assert "🟡 Gmail" in text(card)
     world.composio.connect("linear")
-    await world.admin.click(listed, label="Sync from Composio")
-    assert "🟢 **Linear**" in text_of("", listed.embeds)
-    assert "🟢 Linear" in shown(await world.admin.select(listed, ["linear"]))
+    await world.admin.click(page, label="Sync from Composio")
+    assert "🟢 **Linear**" in text(page)
+    assert "🟢 Linear" in shown(await world.admin.select(page, ["linear"]))
 
 
-def write_catalog(environment: pytest.MonkeyPatch, entries: list[str]) -> None:
-    Path("catalogue.toml").write_text("".join(entries), encoding="utf-8")
-    environment.setenv("INTEGRATIONS_CATALOG", "catalogue.toml")
+async def test_the_lists_button_brings_that_message_up_to_date(world: World) -> None:
+    page = message_of(await world.member.slash(world.channel, "integrations list"))
+    world.composio.connect("gmail")
+
+    result = await world.member.click(page, label="Sync from Composio")
+
+    assert "**1 of 8** connected" in text(page)
+    assert labels_of(page) == ["Sync from Composio", "Open Composio"]
+    [report] = result.followups
+    assert report.ephemeral
+    assert "Synced: 1 added" in text(report)
 
 
-def entry(number: int) -> str:
-    category = f"Group {number // 30}"
-    return (
-        f'[[provider]]\nid = "app{number}"\nlabel = "App {number}"\n'
-        f'category = "{category}"\ndescription = "Does {number}"\n'
-    )
-
-
-async def test_an_old_button_of_a_provider_that_has_gone_is_explained(
+async def test_an_old_button_of_an_app_that_has_gone_is_explained(
     world: World, environment: pytest.MonkeyPatch
 ) -> None:
-    card = await open_card(world, "linear")
-    write_catalog(environment, [entry(1)])
+    card = message_of(await card_of(world, world.admin, "linear"))
+    entry = '[[provider]]\nid = "app"\nlabel = "App"\ncategory = "x"\ndescription = "x"\n'
+    Path("apps.toml").write_text(entry, "utf-8")
+    environment.setenv("INTEGRATIONS_CATALOG", "apps.toml")
     await world.restart()
 
-    pressed = await world.admin.click(card, label="How to connect")
+    result = await world.admin.click(card, label="How to connect")
 
-    assert pressed.ephemeral
-    assert "There is no integration called “linear”" in shown(pressed)
+    assert result.ephemeral
+    assert "There is no integration called “linear”" in shown(result)
 
 
-async def test_a_catalogue_of_120_is_shown_whole_in_pages(world: World, environment: pytest.MonkeyPatch) -> None:
-    write_catalog(environment, [entry(number) for number in range(120)])
-    await world.restart()
+async def all_buttons() -> list[Answer]:
+    """Answers with every kind of button and select."""
+    catalog = Catalog((provider("my-app_2", "My app"),))
+    works = mirror(replace(WORKS, provider="my-app_2"))
+    missing = mirror(Integration(USER, "my-app_2"))
+    many = [event("my-app_2")] * 30
+    return [
+        listed(Catalog(tuple(provider(f"p{n}", f"App {n}") for n in range(60))), mirror(), 2),
+        await carded(catalog, works, "my-app_2"),
+        await carded(catalog, missing, "my-app_2"),
+        await instructed(catalog, missing, "my-app_2"),
+        await refused(catalog, missing, "my-app_2"),
+        await told(catalog, many, "my-app_2", 2),
+        await told(catalog, many, None, 2),
+    ]
 
-    listed = message_of(await world.member.slash(world.channel, "integrations list"))
-    seen = text_of("", listed.embeds)
-    for _ in range(4):
-        await world.member.click(listed, label="Next")
-        seen += text_of("", listed.embeds)
 
-    assert [f"**App {number}**" in seen for number in range(120)] == [True] * 120
-    assert "Page 5 of 5 · 120 integrations" in seen
-    await world.member.click(listed, label="Previous")
-    assert "Page 4 of 5" in text_of("", listed.embeds)
-    assert "App 75" in shown(await world.member.select(listed, ["app75"]))
+async def test_a_button_of_an_older_message_is_made_again_from_its_custom_id() -> None:
+    made: list[Any] = [item for answer in await all_buttons() if answer.view for item in answer.view.children]
+    ours = [item for item in made if isinstance(item, DYNAMIC_ITEMS)]
+
+    for item in ours:
+        match = re.fullmatch(item.template, item.custom_id)
+        assert match is not None
+        again = await item.from_custom_id(cast("Any", None), item, match)
+        assert again.custom_id == item.custom_id
+    assert {type(item) for item in ours} == set(DYNAMIC_ITEMS)
+    assert all(isinstance(item, discord.ui.Button) for item in made if item not in ours)
+
+
+# What is suggested while somebody types
+
+
+async def test_suggestions_show_the_state_and_find_by_label_id_and_category(world: World) -> None:
+    world.composio.connect("github")
+    await synced(world)
+
+    async def suggest(typed: str) -> list[str]:
+        found = await world.member.autocomplete(world.channel, "integrations howto", "provider", typed)
+        return [choice["name"] for choice in found]
+
+    assert await suggest("hub") == ["🟢 GitHub · Connected"]
+    assert await suggest("google_dr") == ["🔴 Google Drive · Not connected"]
+    assert await suggest("productiv") == ["🔴 Notion · Not connected", "🔴 Linear · Not connected"]
+    assert len(await suggest("")) == 8
+
+
+@given(worlds())
+@every_world
+async def test_every_suggestion_is_one_that_discord_takes(world: Any) -> None:
+    catalog, stored = world
+
+    found = await suggestions(context_over(Behind(stored), catalog), cast("Any", Person()), "")
+
+    assert 1 <= len(found) <= 25
+    assert all(1 <= units(choice.name) <= 100 for choice in found)
+    assert all(1 <= units(str(choice.value)) <= 100 for choice in found)

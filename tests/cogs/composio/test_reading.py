@@ -13,9 +13,10 @@ from bot.sandbox.faults import Alter, Before, LoopingCursor
 from bot.sandbox.model import Body
 from bot.sandbox.project import Project
 from bot.sandbox.standin import StandIn
-from cogs.integrations import composio as module
-from cogs.integrations.composio import Account, ComposioGateway
-from cogs.integrations.errors import ComposioUnavailableError, Trouble
+from cogs.integrations.composio import accounts as module
+from cogs.integrations.composio.gateway import ComposioGateway
+from cogs.integrations.mirror.accounts import Account
+from cogs.integrations.mirror.errors import ComposioUnavailableError, Trouble
 from tests.cogs.conftest import DAY, NOW, USER
 
 Change = Callable[[Project], object]

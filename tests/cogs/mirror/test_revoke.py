@@ -8,9 +8,15 @@ import pytest
 
 from bot.sandbox.faults import Cut, Fault, Hang, Html, Lost, Raw, Refuse, Reset
 from bot.sandbox.standin import StandIn
-from cogs.integrations.composio import Account, ComposioGateway
-from cogs.integrations.errors import ComposioBusyError, ComposioRefusedError, ComposioUnavailableError, Trouble
-from cogs.integrations.revoke import AccountReceipt, Outcome, revoke_accounts
+from cogs.integrations.composio.gateway import ComposioGateway
+from cogs.integrations.mirror.accounts import Account
+from cogs.integrations.mirror.errors import (
+    ComposioBusyError,
+    ComposioRefusedError,
+    ComposioUnavailableError,
+    Trouble,
+)
+from cogs.integrations.mirror.revoke import AccountReceipt, Outcome, revoke_accounts
 from tests.cogs.conftest import DAY, USER, calls
 
 

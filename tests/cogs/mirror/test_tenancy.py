@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cogs.integrations.errors import NotAllowedHereError, SettingsError
-from cogs.integrations.tenancy import Tenancy
+from cogs.integrations.mirror.errors import NotAllowedHereError, SettingsError
+from cogs.integrations.mirror.tenancy import Tenancy
 
 
 def test_a_shared_user_is_the_same_in_every_named_server() -> None:

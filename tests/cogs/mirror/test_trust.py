@@ -20,11 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from bot.sandbox import faults
 from bot.sandbox.standin import StandIn
-from cogs.integrations import catalog
-from cogs.integrations.composio import ComposioGateway
-from cogs.integrations.errors import ComposioError, NotConnectedError
-from cogs.integrations.service import IntegrationService
+from cogs.integrations.composio.gateway import ComposioGateway
+from cogs.integrations.mirror.catalog import DEFAULT
+from cogs.integrations.mirror.errors import ComposioError, NotConnectedError
 from storage.integrations import State, Store, open_engine, prepare
+from tests.cogs.use_cases import UseCases
 from tests.conftest import API_KEY, USER_ID
 
 TOOLKITS = ("gmail", "googledrive", "github", "notion")
@@ -84,14 +84,14 @@ class Mirror(RuleBasedStateMachine):
         )
         self.services = [await self._service() for _ in range(2)]
 
-    async def _service(self) -> IntegrationService:
+    async def _service(self) -> UseCases:
         engine = open_engine(f"sqlite+aiosqlite:///{Path(self.folder.name) / 'integrations.db'}")
         self.stack.push_async_callback(engine.dispose)
         await prepare(engine)
         self.store = Store(engine)
         gateway = ComposioGateway(api_key=API_KEY, base_url=self.composio.base_url, read_retries=0)
         self.stack.push_async_callback(gateway.close)
-        service = IntegrationService(gateway=gateway, store=self.store, catalog=catalog.DEFAULT, clock=self.clock)
+        service = UseCases(gateway, self.store, clock=self.clock)
         self.stack.push_async_callback(service.close)
         return service
 
@@ -149,7 +149,7 @@ class Mirror(RuleBasedStateMachine):
 
     @rule(service=services)
     def sync(self, service: int) -> None:
-        self.run(self.services[service].sync(USER_ID))
+        self.run(self.services[service].service.sync(USER_ID))
         self.mirrored = self.truth()
 
     @rule(service=services, others=st.integers(1, 3))
@@ -157,7 +157,7 @@ class Mirror(RuleBasedStateMachine):
         before = len(self.composio.requests)
 
         async def together() -> list[Any]:
-            return await asyncio.gather(*(self.services[service].sync(USER_ID) for _ in range(others + 1)))
+            return await asyncio.gather(*(self.services[service].service.sync(USER_ID) for _ in range(others + 1)))
 
         reports = self.run(together())
         assert all(report is reports[0] for report in reports)
@@ -169,7 +169,7 @@ class Mirror(RuleBasedStateMachine):
     def sync_over_a_bad_read(self, service: int, page: int, fault: faults.Fault) -> None:
         self.composio.fail(fault, path=LIST, skip=page)
         try:
-            self.run(self.services[service].sync(USER_ID))
+            self.run(self.services[service].service.sync(USER_ID))
             self.mirrored = self.truth()  # there were fewer pages, or the fault did no harm
         except ComposioError:
             pass
@@ -193,7 +193,7 @@ class Mirror(RuleBasedStateMachine):
             composio.connect(come)
 
         self.composio.fail(faults.Before(shift), path=LIST, skip=page)
-        self.run(self.services[service].sync(USER_ID))
+        self.run(self.services[service].service.sync(USER_ID))
         self.composio.clear_faults()
         stored = self.stored()
         assert stored in (possible[0], self.truth())
@@ -204,9 +204,9 @@ class Mirror(RuleBasedStateMachine):
         self.run(self._toggle(service, toolkit, position))
 
     async def _toggle(self, service: int, toolkit: str, target: bool | None) -> None:
-        provider = catalog.DEFAULT.by_toolkit[toolkit]
+        provider = DEFAULT.by_toolkit[toolkit]
         try:
-            await self.services[service].toggle(USER_ID, provider, target)
+            await self.services[service].service.toggle(USER_ID, provider, target)
         except NotConnectedError:
             assert self.mirrored[provider.id] is not State.CONNECTED
             return
@@ -218,9 +218,9 @@ class Mirror(RuleBasedStateMachine):
         self.run(self._revoke(service, toolkit))
 
     async def _revoke(self, service: int, toolkit: str) -> None:
-        provider = catalog.DEFAULT.by_toolkit[toolkit]
-        accounts = await self.services[service].accounts(USER_ID, provider)
-        receipt = await self.services[service].revoke(USER_ID, provider, accounts)
+        provider = DEFAULT.by_toolkit[toolkit]
+        accounts = await self.services[service].revoker.accounts(USER_ID, provider)
+        receipt = await self.services[service].revoker.revoke(USER_ID, provider, accounts)
         assert receipt.complete
         self.mirrored[provider.id] = State.NOT_CONNECTED
 
@@ -242,7 +242,7 @@ class Mirror(RuleBasedStateMachine):
             acted.append(self.mirrored[provider])
 
         self.composio.fail(faults.Meanwhile(act), path=LIST, skip=last_page)
-        self.run(self.services[service].sync(USER_ID))
+        self.run(self.services[service].service.sync(USER_ID))
         self.composio.clear_faults()
         after = self.truth()
         stored = self.stored()

@@ -1,0 +1,194 @@
+"""A card: everything about one app, and the buttons that the person who looks may use."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import discord
+import pytest
+
+from cogs.integrations.mirror.catalog import DEFAULT
+from storage.integrations import Integration, State
+from tests.cogs.chat.scenes import carded
+from tests.cogs.chat.stage import ADMIN, BROKEN, MANAGER, MEMBER, USER, WORKS, buttons_of, mirror
+from tests.conftest import World, card_of, labels, labels_of, message_of, shown, synced, text
+
+OFF = replace(WORKS, enabled=False)
+MISSING = Integration(USER, "gmail")
+NEWER = replace(WORKS, state=State.NEWER)
+
+
+@pytest.mark.parametrize(
+    ("row", "permissions", "buttons"),
+    [
+        (WORKS, MEMBER, []),
+        (WORKS, MANAGER, ["Disable"]),
+        (WORKS, ADMIN, ["Disable", "Revoke"]),
+        (OFF, MEMBER, []),
+        (OFF, MANAGER, ["Enable"]),
+        (OFF, ADMIN, ["Enable", "Revoke"]),
+        (BROKEN, MEMBER, ["How to reconnect"]),
+        (BROKEN, MANAGER, ["How to reconnect"]),
+        (BROKEN, ADMIN, ["How to reconnect", "Revoke"]),
+        (MISSING, MEMBER, ["How to connect"]),
+        (MISSING, MANAGER, ["How to connect"]),
+        (MISSING, ADMIN, ["How to connect"]),
+        (NEWER, MEMBER, ["How to connect"]),
+        (NEWER, MANAGER, ["How to connect"]),
+        (NEWER, ADMIN, ["How to connect"]),
+    ],
+)
+async def test_a_card_offers_what_its_state_and_the_persons_rights_allow(
+    row: Integration, permissions: discord.Permissions, buttons: list[str]
+) -> None:
+    answer = await carded(DEFAULT, mirror(row), "gmail", permissions)
+
+    assert buttons_of(answer) == [*buttons, "Open Composio"]
+
+
+@pytest.mark.parametrize(
+    ("who", "connected", "broken"),
+    [
+        ("member", [], ["How to reconnect"]),
+        ("manager", ["Disable"], ["How to reconnect"]),
+        ("admin", ["Disable", "Revoke"], ["How to reconnect", "Revoke"]),
+    ],
+)
+async def test_each_person_finds_their_own_buttons_on_a_card(
+    world: World, who: str, connected: list[str], broken: list[str]
+) -> None:
+    world.composio.connect("gmail")
+    notion = world.composio.connect("notion")
+    await synced(world)
+    world.composio.expire(notion.id)
+    await synced(world)
+    person = getattr(world, who)
+
+    assert labels(await card_of(world, person, "gmail")) == [*connected, "Open Composio"]
+    assert labels(await card_of(world, person, "notion")) == [*broken, "Open Composio"]
+    assert labels(await card_of(world, person, "linear")) == ["How to connect", "Open Composio"]
+
+
+async def test_the_select_opens_a_card_for_that_person_alone(world: World) -> None:
+    world.composio.connect("gmail", alias="work")
+    await synced(world)
+
+    opened = await card_of(world, world.member, "gmail")
+
+    told = shown(opened)
+    assert opened.ephemeral
+    assert "🟢 Gmail" in told
+    assert "Required for email processing and notifications" in told
+    assert "Status: Connected" in told
+    assert "Need: Required" in told
+    assert "Account: work" in told
+    assert "Since: <t:" in told
+    assert "Last synced: <t:" in told
+
+
+async def test_a_card_says_why_an_app_needs_reconnecting(world: World) -> None:
+    notion = world.composio.connect("notion")
+    await synced(world)
+    world.composio.expire(notion.id)
+    await synced(world)
+
+    assert "Why: Notion no longer accepts this access" in shown(await card_of(world, world.member, "notion"))
+
+
+async def test_a_cards_switch_changes_the_card_in_place(world: World) -> None:
+    world.composio.connect("gmail")
+    await synced(world)
+    card = message_of(await card_of(world, world.manager, "gmail"))
+
+    await world.manager.click(card, label="Disable")
+
+    assert "🟡 Gmail" in text(card)
+    assert "Last synced: <t:" in text(card)
+    assert labels_of(card) == ["Enable", "Open Composio"]
+    await world.manager.click(card, label="Enable")
+    assert "🟢 Gmail" in text(card)
+    assert labels_of(card) == ["Disable", "Open Composio"]
+
+
+async def test_a_cards_button_shows_the_instructions(world: World) -> None:
+    card = message_of(await card_of(world, world.admin, "linear"))
+
+    pressed = await world.admin.click(card, label="How to connect")
+
+    assert pressed.ephemeral
+    assert "How to connect Linear" in shown(pressed)
+
+
+@pytest.mark.parametrize(
+    ("label", "answer"),
+    [
+        ("Disable", "Only people with the permission **Manage Server** may do this."),
+        ("Revoke", "Only an administrator may do this."),
+    ],
+)
+async def test_a_press_is_checked_though_the_card_was_opened_by_who_might(
+    world: World, label: str, answer: str
+) -> None:
+    world.composio.connect("gmail")
+    await synced(world)
+    card = message_of(await card_of(world, world.admin, "gmail"))
+    world.env.backend.delete_role(world.guild.id, world.guild.roles["Administrators"].id)
+    await world.env.settle()
+
+    pressed = await world.admin.click(card, label=label)
+
+    assert answer in [followup.content for followup in pressed.followups] or shown(pressed) == answer
+    assert "🟢 **Gmail** · Connected" in shown(await world.member.slash(world.channel, "integrations list"))
+
+
+# The command
+
+
+async def test_a_manager_switches_off_and_on_without_composio_hearing_of_it(world: World) -> None:
+    world.composio.connect("github")
+    await synced(world)
+    world.composio.requests.clear()
+
+    off = await world.manager.slash(world.channel, "integrations toggle", provider="github")
+    on = await world.manager.slash(world.channel, "integrations toggle", provider="GitHub")
+
+    assert off.ephemeral
+    assert "🟡 GitHub" in shown(off)
+    assert "GitHub is switched off here. The connection at Composio stays." in shown(off)
+    assert "Connected (disabled)" in shown(off)
+    assert labels(off) == ["Enable", "Open Composio"]
+    assert "🟢 GitHub" in shown(on)
+    assert labels(on) == ["Disable", "Open Composio"]
+    assert world.composio.requests == []
+
+
+async def test_a_switch_that_stands_there_already_stays(world: World) -> None:
+    world.composio.connect("github")
+    await synced(world)
+
+    result = await world.manager.slash(world.channel, "integrations toggle", provider="github", enabled=True)
+
+    assert "GitHub is already switched on here." in shown(result)
+
+
+async def test_an_app_that_is_not_connected_cannot_be_switched(world: World) -> None:
+    result = await world.manager.slash(world.channel, "integrations toggle", provider="linear")
+
+    assert result.ephemeral
+    assert "Linear is not connected, so there is nothing to switch on or off." in shown(result)
+    assert labels(result) == ["How to connect", "Open Composio"]
+
+
+async def test_an_app_that_needs_reconnecting_cannot_be_switched(world: World) -> None:
+    notion = world.composio.connect("notion")
+    await synced(world)
+    world.composio.expire(notion.id)
+    await synced(world)
+
+    result = await world.manager.slash(world.channel, "integrations toggle", provider="notion")
+
+    assert result.ephemeral
+    assert "Notion needs reconnecting before it can be switched on or off." in shown(result)
+    assert labels(result) == ["How to reconnect", "Open Composio"]
+    instructions = await world.manager.click(message_of(result), label="How to reconnect")
+    assert "How to reconnect Notion" in shown(instructions)

@@ -1,0 +1,146 @@
+"""Stores that wait or fail when a test says so, and what is in them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from storage.integrations import Action, Condition, Event, Fact, Integration, Mirror, State, StorageError, Store
+from tests.cogs.conftest import NOW, USER
+
+_T = TypeVar("_T")
+
+
+async def state(store: Store, provider: str = "gmail") -> State:
+    """What is stored of a provider."""
+    return (await store.read(USER)).get(provider).state
+
+
+def event_about(event: Event) -> tuple[Condition, Condition]:
+    """From what to what."""
+    return event.before, event.after
+
+
+def row(provider: str = "gmail", user: str = USER, **fields: Any) -> Integration:
+    """A connected provider."""
+    facts = {"state": State.CONNECTED, "account_id": f"ca_{provider}", "toolkit": provider, "usable_accounts": 1}
+    return Integration(user, provider, **(facts | fields))
+
+
+def toggled(row: Integration) -> Event:
+    """What is remembered of a switch that was moved."""
+    before = Condition.CONNECTED if not row.enabled else Condition.DISABLED
+    return Event(NOW, row.composio_user_id, row.provider, Action.TOGGLE, before, row.condition)
+
+
+class Clock:
+    """Moves when it is told to, and by a microsecond whenever somebody looks."""
+
+    def __init__(self) -> None:
+        self._now = NOW
+
+    def __call__(self) -> datetime:
+        now, self._now = self._now, self._now + timedelta(microseconds=1)
+        return now
+
+    def go_on(self, **by: float) -> datetime:
+        """Let time pass; returns what the next look will see."""
+        self._now += timedelta(**by)
+        return self._now
+
+
+class Gate:
+    """Lets calls pass, or holds them where they have reached it."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self._opened = asyncio.Event()
+        self._opened.set()
+
+    def close(self) -> None:
+        """Hold whatever comes from now on."""
+        self.reached.clear()
+        self._opened.clear()
+
+    def open(self) -> None:
+        """Let go."""
+        self._opened.set()
+
+    async def passed(self) -> None:
+        """Return when it is open."""
+        self.reached.set()
+        await self._opened.wait()
+
+
+class Stage(Store):
+    """A real store; each operation can be made to fail, or be held before or after it does its work.
+
+    ``broken`` names operations that fail. ``calls`` counts them all. Gates are made by ``before`` and ``after``.
+    """
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.broken: set[str] = set()
+        self.calls: Counter[str] = Counter()
+        self.batches: list[list[str]] = []
+        self._gates: dict[tuple[str, str], Gate] = {}
+
+    def before(self, name: str) -> Gate:
+        """A closed gate that is reached before the operation looks at the database."""
+        return self._gate("before", name)
+
+    def after(self, name: str) -> Gate:
+        """A closed gate that is reached when the database is done, and the answer is on its way."""
+        return self._gate("after", name)
+
+    def _gate(self, when: str, name: str) -> Gate:
+        gate = self._gates.setdefault((when, name), Gate())
+        gate.close()
+        return gate
+
+    async def _played(self, name: str, work: Callable[[], Awaitable[_T]]) -> _T:
+        self.calls[name] += 1
+        if gate := self._gates.get(("before", name)):
+            await gate.passed()
+        if name in self.broken or "*" in self.broken:
+            raise StorageError("told to fail")
+        answer = await work()
+        if gate := self._gates.get(("after", name)):
+            await gate.passed()
+        return answer
+
+    async def read(self, composio_user_id: str) -> Mirror:
+        """See `Store`, as all of these."""
+        return await self._played("read", lambda: super(Stage, self).read(composio_user_id))
+
+    async def read_facts(self, composio_user_ids: Collection[str]) -> dict[str, list[Fact]]:
+        self.batches.append(list(composio_user_ids))
+        return await self._played("read_facts", lambda: super(Stage, self).read_facts(composio_user_ids))
+
+    async def write(
+        self, rows: Sequence[Integration], happened: Sequence[Event] = ()
+    ) -> frozenset[tuple[str, str]]:
+        return await self._played("write", lambda: super(Stage, self).write(rows, happened))
+
+    async def arrive(self, served: Mapping[int, str]) -> None:
+        await self._played("arrive", lambda: super(Stage, self).arrive(served))
+
+    async def leave(self, guild_ids: Collection[int], at: datetime) -> None:
+        await self._played("leave", lambda: super(Stage, self).leave(guild_ids, at))
+
+    async def forget_servers(self, left_before: datetime, limit: int = 100) -> list[Any]:
+        return await self._played("forget_servers", lambda: super(Stage, self).forget_servers(left_before, limit))
+
+    async def forget_events(self, before: datetime) -> int:
+        return await self._played("forget_events", lambda: super(Stage, self).forget_events(before))
+
+
+async def begun(work: Any, gate: Gate) -> asyncio.Task[Any]:
+    """A task for *work* that has come as far as the gate."""
+    task = asyncio.ensure_future(work)
+    async with asyncio.timeout(5):
+        await gate.reached.wait()
+    return task

@@ -1,0 +1,239 @@
+"""What is remembered of each Composio user, whatever overlaps, and how little room it takes."""
+
+from __future__ import annotations
+
+import tracemalloc
+from typing import NamedTuple
+
+from cogs.integrations.mirror.catalog import DEFAULT
+from cogs.integrations.mirror.known import NOTHING, Has, Known
+from storage.integrations import Condition, Fact, State
+from tests.cogs.conftest import USER
+from tests.cogs.mirror.stores import row
+
+GMAIL, GITHUB = DEFAULT.places["gmail"], DEFAULT.places["github"]
+CONNECTED = Fact("gmail", Condition.CONNECTED, "gmail")
+BROKEN = Fact("gmail", Condition.NEEDS_RECONNECT, "gmail")
+
+
+def tracking(*facts: Fact) -> Known:
+    """Memory that tracks the user, and has read these facts where there are any."""
+    known = Known(DEFAULT)
+    known.track(USER)
+    if facts:
+        assert known.learn(USER, facts, known.ticket())
+    return known
+
+
+def gmail(known: Known) -> Condition | None:
+    has = known.has(USER)
+    return has[GMAIL].condition if has else None
+
+
+# What is tracked
+
+
+def test_nothing_is_known_before_it_was_read() -> None:
+    assert tracking().has(USER) is None
+
+
+def test_what_was_read_is_known_in_catalogue_order_with_nothing_for_the_rest() -> None:
+    known = tracking(Fact("github", Condition.DISABLED, "github"), CONNECTED)
+
+    has = known.has(USER)
+
+    assert has is not None
+    assert len(has) == len(DEFAULT.providers)
+    assert {place: one for place, one in enumerate(has) if one != NOTHING} == {
+        GMAIL: Has(Condition.CONNECTED, "gmail"),
+        GITHUB: Has(Condition.DISABLED, "github"),
+    }
+
+
+def test_a_user_without_rows_has_nothing_which_is_not_the_same_as_unread() -> None:
+    known = tracking()
+
+    known.learn(USER, [], known.ticket())
+
+    assert known.has(USER) == (NOTHING,) * len(DEFAULT.providers)
+
+
+def test_rows_of_providers_that_left_the_catalogue_are_not_remembered() -> None:
+    known = tracking(CONNECTED, Fact("myspace", Condition.CONNECTED, "myspace"))
+    before = known.has(USER)
+
+    assert known.wrote([row("myspace")], known.ticket()) == set()
+
+    assert known.has(USER) == before
+    assert gmail(known) is Condition.CONNECTED
+
+
+def test_what_is_not_tracked_is_neither_read_nor_written_into_memory() -> None:
+    known = Known(DEFAULT)
+
+    assert known.learn(USER, [CONNECTED], known.ticket())
+    assert known.wrote([row()], known.ticket()) == set()
+
+    assert known.has(USER) is None
+    assert not known.tracked
+
+
+def test_what_was_dropped_stays_so_whatever_was_under_way() -> None:
+    known = tracking(CONNECTED)
+    reading, writing = known.ticket(), known.ticket()
+
+    known.drop(USER)
+
+    assert known.learn(USER, [CONNECTED], reading)
+    assert known.wrote([row()], writing) == set()
+    assert known.has(USER) is None
+    assert USER not in known.tracked
+
+
+def test_who_is_dropped_twice_or_was_never_there_does_no_harm() -> None:
+    known = Known(DEFAULT)
+
+    known.drop(USER)
+
+    assert not known.tracked
+
+
+def test_to_track_again_keeps_what_is_known() -> None:
+    known = tracking(CONNECTED)
+
+    known.track(USER)
+
+    assert gmail(known) is Condition.CONNECTED
+
+
+# What overlaps
+
+
+def test_of_two_reads_the_one_that_began_later_stays_in_whatever_order_they_end() -> None:
+    for later_first in (True, False):
+        known = tracking()
+        early, late = known.ticket(), known.ticket()
+        reads = [(early, [CONNECTED]), (late, [BROKEN])]
+
+        for ticket, facts in reversed(reads) if later_first else reads:
+            assert known.learn(USER, facts, ticket) is not (later_first and ticket == early)
+
+        assert gmail(known) is Condition.NEEDS_RECONNECT
+
+
+def test_a_read_that_began_before_a_write_and_ends_after_it_does_not_undo_it() -> None:
+    known = tracking(CONNECTED)
+    reading, writing = known.ticket(), known.ticket()
+    known.wrote([row(enabled=False)], writing)
+
+    assert not known.learn(USER, [CONNECTED], reading)
+    assert gmail(known) is Condition.DISABLED
+
+
+def test_a_read_that_began_during_a_write_and_ends_after_it_does_not_undo_it() -> None:
+    known = tracking(CONNECTED)
+    writing, reading = known.ticket(), known.ticket()
+    known.wrote([row(enabled=False)], writing)
+
+    assert not known.learn(USER, [CONNECTED], reading)
+    assert gmail(known) is Condition.DISABLED
+
+
+def test_a_write_that_ends_after_a_newer_read_was_installed_makes_the_user_be_read_again() -> None:
+    known = tracking(CONNECTED)
+    writing, reading = known.ticket(), known.ticket()
+    assert known.learn(USER, [BROKEN], reading)
+
+    assert known.wrote([row()], writing) == {USER}
+
+    assert gmail(known) is Condition.NEEDS_RECONNECT
+    assert known.learn(USER, [CONNECTED], known.ticket())
+    assert gmail(known) is Condition.CONNECTED
+
+
+def test_a_write_refuses_every_read_that_began_before_its_end() -> None:
+    known = tracking()
+    reading, writing = known.ticket(), known.ticket()
+    known.wrote([row()], writing)
+
+    assert not known.learn(USER, [], reading)
+    assert known.has(USER) is None
+
+
+def test_several_rows_of_one_write_are_all_taken_in() -> None:
+    known = tracking(CONNECTED)
+
+    assert known.wrote([row(state=State.NEEDS_RECONNECT), row("github")], known.ticket()) == set()
+
+    has = known.has(USER)
+    assert has is not None
+    assert (has[GMAIL].condition, has[GITHUB].condition) == (Condition.NEEDS_RECONNECT, Condition.CONNECTED)
+
+
+def test_a_restored_database_that_goes_back_is_believed() -> None:
+    known = tracking(CONNECTED)
+    known.wrote([row(enabled=False, revision=9)], known.ticket())
+
+    assert known.learn(USER, [CONNECTED], known.ticket())
+
+    assert gmail(known) is Condition.CONNECTED
+
+
+def test_what_is_not_known_any_more_is_tracked_and_can_be_read() -> None:
+    known = tracking(CONNECTED)
+    reading = known.ticket()
+
+    known.unknow(USER)
+
+    assert known.has(USER) is None
+    assert USER in known.tracked
+    assert not known.learn(USER, [CONNECTED], reading)
+    assert known.learn(USER, [BROKEN], known.ticket())
+    assert gmail(known) is Condition.NEEDS_RECONNECT
+
+
+def test_who_is_not_tracked_does_not_become_so_by_being_unknown() -> None:
+    known = Known(DEFAULT)
+
+    known.unknow(USER)
+
+    assert not known.tracked
+
+
+# How much room it takes
+
+
+class Taken(NamedTuple):
+    known: Known
+    served: set[int]
+
+
+def fill(users: int) -> Taken:
+    """A served server with a Composio user of its own and eight rows, each from its own strings as a driver's."""
+    known, served = Known(DEFAULT), set[int]()
+    for number in range(users):
+        guild_id = 10**18 + number
+        served.add(guild_id)
+        user_id = f"server-{guild_id}"
+        known.track(user_id)
+        conditions = [Condition(value) for value in ("connected", "disabled", "needs_reconnect")]
+        facts = [
+            Fact("".join(one.id), conditions[(number + place) % 3], bytes(one.toolkits[0], "utf-8").decode())
+            for place, one in enumerate(DEFAULT.providers)
+        ]
+        known.learn(user_id, facts, known.ticket())
+    return Taken(known, served)
+
+
+def test_ten_thousand_servers_with_eight_rows_take_less_than_a_kibibyte_each() -> None:
+    users = 10_000
+    fill(100)  # what is shared by all is not counted
+    tracemalloc.start()
+    try:
+        taken = fill(users)
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert len(taken.known.tracked) == len(taken.served) == users
+    assert size / users < 640
