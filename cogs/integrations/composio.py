@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, NotRequired
 import aiohttp
 import composio_client as sdk
 import httpx
-from composio_client._response import AsyncAPIResponse
+from httpx_aiohttp import HttpxAiohttpClient
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
@@ -136,11 +136,11 @@ class ComposioGateway:
             base_url=base_url,
             timeout=timeout,
             max_retries=read_retries,
-            http_client=sdk.DefaultAioHttpClient(trust_env=trust_env, verify=authorities),
+            http_client=HttpxAiohttpClient(trust_env=trust_env, verify=authorities),
         )
         self._writes = self._reads.with_options(
             max_retries=0,
-            http_client=sdk.DefaultAsyncHttpxClient(trust_env=trust_env, verify=authorities),
+            http_client=httpx.AsyncClient(trust_env=trust_env, verify=authorities),
         )
 
     async def close(self) -> None:
@@ -259,9 +259,10 @@ def _name(text: str | None) -> str | None:
     return text and _line(text, NAME_LENGTH)
 
 
-async def _content(answer: AsyncAPIResponse[Any]) -> bytes:
-    """The body of a good answer; the SDK raises its error for any other."""
-    return await answer.parse(to=bytes)
+async def _content(answer: Any) -> bytes:
+    """The body of a good answer, whose class is not public; the SDK raises its error for any other."""
+    content: bytes = await answer.parse(to=bytes)
+    return content
 
 
 @contextmanager
