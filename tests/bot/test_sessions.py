@@ -12,6 +12,8 @@ from composio_client import AsyncComposio
 from bot.sandbox.api import API
 from bot.sandbox.standin import StandIn
 
+pytestmark = pytest.mark.quick
+
 PATH = f"{API}/tool_router/session"
 WANTED: dict[str, Any] = {
     "user_id": "peterbot-user",

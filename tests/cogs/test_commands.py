@@ -9,6 +9,8 @@ import pytest
 
 from tests.conftest import World, labels, shown
 
+pytestmark = pytest.mark.quick
+
 
 async def synced(world: World) -> None:
     """A first sync, and time for the cool-down to pass."""

@@ -18,6 +18,8 @@ from cogs.integrations.composio import Account, ComposioGateway
 from cogs.integrations.errors import ComposioUnavailableError, Trouble
 from tests.cogs.conftest import DAY, NOW, USER
 
+pytestmark = pytest.mark.quick
+
 Change = Callable[[Project], object]
 
 

@@ -29,6 +29,8 @@ from cogs.integrations.errors import (
 )
 from tests.cogs.conftest import DAY, IMPATIENT, KEY, USER, calls, gateway_to
 
+pytestmark = pytest.mark.quick
+
 # Whatever a body can quote is in these.
 LEAK = f"{SECRET} {KEY}"
 

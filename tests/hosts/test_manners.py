@@ -36,6 +36,8 @@ from tests.cogs.test_buttons import message_of
 from tests.conftest import API_KEY, GUILD_ID, World, shown, text_of
 from tests.hosts.host import EXTENSION, bot_of, make, plugin, running, tools
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(scope="module", autouse=True)
 def only_what_is_new() -> Iterator[None]:

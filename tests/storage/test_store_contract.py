@@ -35,6 +35,8 @@ from tests.storage.counting import Wire
 from tests.storage.databases import file_of, picture, remove
 from tests.storage.rows import ADA, LATER, NOON, event, history, row, sync
 
+pytestmark = pytest.mark.quick
+
 UNUSUAL = {
     "emoji": "👩‍👩‍👧‍👦 🇩🇪",
     "quotes": """'"`´’""",
