@@ -1,4 +1,4 @@
-"""A bot of your own: one command that needs GitHub, and one that gives an agent whatever is switched on here.
+"""A bot of your own, with a command that needs GitHub. One with an agent is in ``agent_bot.py``.
 
 ``DISCORD_TOKEN=… COMPOSIO_API_KEY=… INTEGRATIONS_GUILD_IDS=… python host_bot.py``
 """
@@ -12,7 +12,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from cogs.integrations import IntegrationChange, of, requires_integration
+from cogs.integrations import IntegrationChange, requires_integration
 
 log = logging.getLogger("host")
 
@@ -32,16 +32,6 @@ class Work(commands.Cog):
     @requires_integration("github")
     async def issues(self, interaction: discord.Interaction[HostBot]) -> None:
         await interaction.response.send_message("Nothing waits for you.")
-
-    @app_commands.command(description="Ask the agent")
-    async def ask(self, interaction: discord.Interaction[HostBot], question: str) -> None:
-        integrations = of(interaction.client)
-        if toolkits := integrations.enabled_toolkits(interaction.guild_id):
-            user_id = integrations.composio_user_id(interaction.guild_id)
-            # Your agent begins here: session = composio.create(user_id=user_id, toolkits=toolkits)
-            await interaction.response.send_message(f"{question} Let me ask {', '.join(toolkits)} of {user_id}.")
-        else:
-            await interaction.response.send_message("No app is switched on here. See `/integrations list`.")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ import base64
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from bot.sandbox.model import Account, Body, Reply, Request, error
+from bot.sandbox.model import Account, Body, RefusalError, Reply, Request, error
 from bot.sandbox.project import Project, draw
+from bot.sandbox.sessions import create_session
 
 API = "/api/v3.1"
 SECRET = "token-that-must-not-leak"  # noqa: S105 - it is here to be looked for
@@ -25,18 +26,16 @@ def answer(project: Project, sent: Request, api_key: str | None) -> Reply:
     if api_key != project.api_key:
         return error(401, "Auth_InvalidApiKey", "Invalid API key")
     try:
+        if (sent.method, sent.path) == ("POST", f"{API}/tool_router/session"):
+            return Reply(201, create_session(project, sent))
         return Reply(200, _effect(project, sent))
-    except _RefusalError as refusal:
+    except RefusalError as refusal:
         return error(*refusal.args)
 
 
 def cursor(offset: int) -> str:
     """What leads to the page that begins there."""
     return base64.urlsafe_b64encode(str(offset).encode()).decode()
-
-
-class _RefusalError(Exception):
-    """Status, slug and message of an answer in Composio's error shape."""
 
 
 def _effect(project: Project, sent: Request) -> Body:
@@ -50,21 +49,21 @@ def _effect(project: Project, sent: Request) -> Body:
             return {"success": True}
         case "POST", ["", account_id, "revoke"]:
             return _revoke(project, _find(project, account_id))
-    raise _RefusalError(404, "Route_NotFound", "There is nothing here")
+    raise RefusalError(404, "Route_NotFound", "There is nothing here")
 
 
 def _find(project: Project, account_id: str) -> Account:
     account = project.accounts.get(account_id)
     if account is None:
-        raise _RefusalError(404, "ConnectedAccount_ResourceNotFound", "Connected account not found")
+        raise RefusalError(404, "ConnectedAccount_ResourceNotFound", "Connected account not found")
     return account
 
 
 def _revoke(project: Project, account: Account) -> Body:
     if account.toolkit in project.unrevocable:
-        raise _RefusalError(400, "ConnectedAccount_RevokeNotSupported", "This toolkit cannot revoke")
+        raise RefusalError(400, "ConnectedAccount_RevokeNotSupported", "This toolkit cannot revoke")
     if account.status not in {"ACTIVE", "REVOKED"}:
-        raise _RefusalError(409, "ConnectedAccount_NotActive", "Only an active account can be revoked")
+        raise RefusalError(409, "ConnectedAccount_NotActive", "Only an active account can be revoked")
     tokens = ["access_token", "refresh_token"] if account.status == "ACTIVE" else []
     if tokens:
         project.change(account.id, status="REVOKED", status_reason=BY_REVOKE)
@@ -130,8 +129,8 @@ def _offset(text: str) -> int:
     return offset
 
 
-def _bad_request(message: str) -> _RefusalError:
-    return _RefusalError(400, "Request_Invalid", message)
+def _bad_request(message: str) -> RefusalError:
+    return RefusalError(400, "Request_Invalid", message)
 
 
 def _item(account: Account) -> Body:

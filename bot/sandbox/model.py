@@ -32,11 +32,16 @@ class Account:
 
 @dataclass(frozen=True)
 class Request:
-    """An API request as it arrived; `path` is whole, such as `/api/v3.1/connected_accounts`."""
+    """An API request as it arrived; `path` is whole, such as `/api/v3.1/connected_accounts`.
+
+    `origin` is where it was sent to, such as `http://127.0.0.1:8000`; `content` is its body.
+    """
 
     method: str
     path: str
     query: Mapping[str, str]
+    origin: str = ""
+    content: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -60,3 +65,7 @@ def error(status: int, slug: str, message: str) -> Reply:
     details = {"message": message, "code": status, "slug": slug, "status": status}
     extras = {"request_id": "req_standin", "suggested_fix": "Look at what the stand-in was told"}
     return Reply(status, {"error": details | extras})
+
+
+class RefusalError(Exception):
+    """Status, slug and message of an answer in Composio's error shape."""

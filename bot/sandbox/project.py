@@ -21,7 +21,8 @@ _NOUNS = ("castle", "river", "falcon", "garden", "harbor", "maple", "comet", "me
 class Project:
     """Connected accounts by id, which tests may change freely at any time.
 
-    Toolkits in `unrevocable` answer 400 to a revoke; no page of a list is longer than `max_page`.
+    Toolkits in `unrevocable` answer 400 to a revoke; no page of a list is longer than `max_page`. `sessions` are
+    those that agents were given, by id: the configurations that Composio answers with.
     """
 
     api_key: str = "ak_sandbox"
@@ -30,6 +31,7 @@ class Project:
     max_page: int = 100
     accounts: dict[str, Account] = field(init=False, default_factory=dict)
     unrevocable: set[str] = field(init=False, default_factory=set)
+    sessions: dict[str, Body] = field(init=False, default_factory=dict)
     _connected: int = field(init=False, default=0)
 
     def connect(

@@ -92,7 +92,8 @@ class StandIn(Project):
         self._rules.clear()
 
     async def _handle(self, http: web.Request) -> web.StreamResponse:
-        sent = Request(http.method, http.path, dict(http.query))
+        origin = str(http.url.origin())
+        sent = Request(http.method, http.path, dict(http.query), origin, await http.read())
         self.requests.append(sent)
         fault = next((rule.fault for rule in self._rules if rule.takes(sent)), Fault())
         return await fault.play(Call(self, http, sent, self._closing))

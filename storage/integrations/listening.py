@@ -122,7 +122,11 @@ class PostgresWatch:
             await self._driver.execute("SELECT 1")
 
     async def look(self, last: Position | None) -> tuple[Position, News]:
-        row = await self._deadline.within(self._read(last))
+        try:
+            row = await self._deadline.within(self._read(last))
+        except BaseException:
+            self._woken.set()  # what woke us is still to be read
+            raise
         position = Position(row.moment, row.number, row.token, row.oldest)
         found = news(last, position, row.token_then, row.users)
         if last and (row.went_back or (last.oldest != row.oldest and _ran(last))):

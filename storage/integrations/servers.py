@@ -100,11 +100,11 @@ def _batches(ids: Collection[int]) -> list[list[int]]:
 async def _known(connection: AsyncConnection, guild_ids: Collection[int]) -> dict[int, str]:
     """The Composio users of those that are stored and were not left."""
     known: dict[int, str] = {}
+    columns = servers.c.guild_id, servers.c.composio_user_id, servers.c.left_at
     for batch in _batches(guild_ids):
-        statement = sa.select(servers.c.guild_id, servers.c.composio_user_id).where(
-            servers.c.guild_id.in_(batch), servers.c.left_at.is_(None)
-        )
-        known.update((guild_id, user_id) for guild_id, user_id in await connection.execute(statement))
+        found = await connection.execute(sa.select(*columns).where(servers.c.guild_id.in_(batch)))
+        # Not in the statement: SQLite would take the index of that, and look through all who were not left.
+        known.update((guild_id, user_id) for guild_id, user_id, left_at in found if left_at is None)
     return known
 
 

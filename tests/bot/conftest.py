@@ -13,6 +13,7 @@ import pytest
 from composio_client import AsyncComposio, ProjectAuth
 
 from bot.sandbox.standin import StandIn
+from tests.bot.fake_discord import Discord, serving
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -55,3 +56,14 @@ async def http(standin: StandIn) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"x-api-key": standin.api_key}
     async with httpx.AsyncClient(base_url=standin.base_url, headers=headers) as plain:
         yield plain
+
+
+@pytest.fixture
+def discord_server() -> Discord:
+    return Discord()
+
+
+@pytest.fixture
+async def discord_url(discord_server: Discord) -> AsyncIterator[str]:
+    async with serving(discord_server.application()) as url:
+        yield url

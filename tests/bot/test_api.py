@@ -14,6 +14,8 @@ from bot.sandbox.faults import Before
 from bot.sandbox.standin import StandIn
 from tests.bot.conftest import DAY, client_of, ids
 
+pytestmark = pytest.mark.quick
+
 STATUSES = ("INITIALIZING", "INITIATED", "ACTIVE", "FAILED", "EXPIRED", "INACTIVE", "REVOKED")
 
 # What Composio sends for an account in a list; a single account has `params` on top.

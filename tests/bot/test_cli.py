@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import socket
 import subprocess
@@ -17,13 +16,11 @@ import discord
 import pytest
 from aiohttp import web
 
-from bot.check import check
 from bot.cli import main
-from bot.sandbox.standin import StandIn
+from tests.bot.fake_discord import TOKEN, Discord, serving
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 120  # how long a process may take on a busy machine
-TOKEN = "token-that-must-not-leak"
 KEY = "ak_that-must-not-leak"
 NOWHERE = "http://127.0.0.1:9"  # the port "discard": nothing listens there
 COMPLETE = {
@@ -97,71 +94,6 @@ async def client(folder: Path, discord_url: str, **settings: str) -> AsyncIterat
         if process.returncode is None:
             process.kill()
             await process.communicate()
-
-
-class Discord:
-    """As much of Discord's API as a login needs; `token` is the one that it accepts."""
-
-    def __init__(self) -> None:
-        self.token = TOKEN
-        self.registered: list[str] = []
-
-    def application(self) -> web.Application:
-        app = web.Application()
-        app.add_routes(
-            [
-                web.get("/users/@me", self._me),
-                web.get("/oauth2/applications/@me", self._application),
-                web.get("/applications/{tail:.*}/commands", self._commands),
-                web.put("/applications/{tail:.*}/commands", self._register),
-            ]
-        )
-        return app
-
-    @staticmethod
-    def _answer(body: object, status: int = 200) -> web.Response:
-        # With a charset, which aiohttp adds to its own JSON, discord.py takes it for text.
-        return web.Response(body=json.dumps(body).encode(), status=status, content_type="application/json")
-
-    async def _me(self, request: web.Request) -> web.Response:
-        if request.headers.get("Authorization") != f"Bot {self.token}":
-            return self._answer({"message": "401: Unauthorized", "code": 0}, status=401)
-        return self._answer({"id": "7", "username": "Peterbot", "discriminator": "0001", "avatar": None})
-
-    async def _application(self, _: web.Request) -> web.Response:
-        facts = {"id": "7", "name": "Peterbot", "icon": None, "description": "", "verify_key": "", "flags": 0}
-        owner = {"id": "8", "username": "ada", "discriminator": "0", "avatar": None}
-        return self._answer(facts | {"bot_public": False, "bot_require_code_grant": False, "owner": owner})
-
-    async def _commands(self, _: web.Request) -> web.Response:
-        return self._answer([])
-
-    async def _register(self, request: web.Request) -> web.Response:
-        self.registered.append(request.path)
-        facts = {"id": "9", "application_id": "7"}
-        return self._answer([command | facts for command in await request.json()])
-
-
-@asynccontextmanager
-async def serving(app: web.Application) -> AsyncIterator[str]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
-
-
-@pytest.fixture
-def discord_server() -> Discord:
-    return Discord()
-
-
-@pytest.fixture
-async def discord_url(discord_server: Discord) -> AsyncIterator[str]:
-    async with serving(discord_server.application()) as url:
-        yield url
 
 
 # What is said about wrong settings
@@ -323,158 +255,3 @@ def test_a_sandbox_without_its_library_says_how_to_install_it(
         "",
         "the sandbox needs simcord: install it with pip install -e '.[sandbox]'\n",
     )
-
-
-# The check
-
-
-@pytest.fixture
-def checked(environment: pytest.MonkeyPatch, discord_url: str) -> pytest.MonkeyPatch:
-    """Settings with which every part works."""
-    environment.setenv("DISCORD_TOKEN", TOKEN)
-    environment.setattr(discord.http.Route, "BASE", discord_url)
-    return environment
-
-
-def lines(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    """What was said, by part; nothing of it is a secret."""
-    written = capsys.readouterr()
-    assert written.err == ""
-    assert "must-not-leak" not in written.out
-    return {line[7:].split(maxsplit=1)[0]: line for line in written.out.splitlines()}
-
-
-def failed(said: Mapping[str, str]) -> list[str]:
-    return [part for part, line in said.items() if not line.startswith("ok ")]
-
-
-async def test_the_check_says_that_all_four_parts_work(
-    checked: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert await check()
-
-    said = lines(capsys)
-    assert list(said) == ["settings", "database", "composio", "discord"]
-    assert failed(said) == []
-    assert "8 providers; Composio user peterbot-user; servers: 1 named" in said["settings"]
-    assert "Peterbot" in said["discord"]
-
-
-async def test_the_check_names_a_key_that_composio_refuses(
-    checked: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    checked.setenv("COMPOSIO_API_KEY", KEY)
-
-    assert not await check()
-
-    said = lines(capsys)
-    assert failed(said) == ["composio"]
-    assert "Composio refused the API key" in said["composio"]
-
-
-async def test_the_check_says_when_composio_is_down(
-    checked: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], composio: StandIn
-) -> None:
-    await composio.close()
-
-    assert not await check()
-
-    said = lines(capsys)
-    assert failed(said) == ["composio"]
-    assert "Composio did not answer" in said["composio"]
-
-
-async def test_the_check_says_when_the_database_cannot_be_written(
-    checked: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    checked.setenv("INTEGRATIONS_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}")
-
-    assert not await check()
-
-    said = lines(capsys)
-    assert failed(said) == ["database"]
-    assert "INTEGRATIONS_DATABASE_URL: " in said["database"]
-    assert "unable to open database file" in said["database"]
-
-
-async def test_the_check_says_when_a_database_server_is_down_without_its_password(
-    checked: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    checked.setenv("INTEGRATIONS_DATABASE_URL", "postgresql+asyncpg://bot:must-not-leak@127.0.0.1:9/bot")
-
-    assert not await check()
-
-    assert failed(lines(capsys)) == ["database"]
-
-
-async def test_the_check_shows_where_the_database_is_and_no_options(
-    checked: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    checked.setenv("INTEGRATIONS_DATABASE_URL", "sqlite+aiosqlite:///bot.db?timeout=5")
-
-    assert await check()
-
-    assert lines(capsys)["database"].endswith(" sqlite+aiosqlite:///bot.db is up to date")
-
-
-async def test_the_check_names_a_token_that_discord_refuses(
-    checked: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], discord_server: Discord
-) -> None:
-    discord_server.token = "another"
-
-    assert not await check()
-
-    said = lines(capsys)
-    assert failed(said) == ["discord"]
-    assert "DISCORD_TOKEN is wrong: Discord refused it" in said["discord"]
-
-
-async def test_the_check_names_a_missing_token_and_still_tries_the_rest(
-    checked: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    checked.delenv("DISCORD_TOKEN")
-
-    assert not await check()
-
-    said = lines(capsys)
-    assert failed(said) == ["discord"]
-    assert "DISCORD_TOKEN is missing" in said["discord"]
-
-
-async def test_the_check_says_when_discord_is_out_of_reach(
-    checked: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    checked.setattr(discord.http.Route, "BASE", NOWHERE)
-
-    assert not await check()
-
-    said = lines(capsys)
-    assert failed(said) == ["discord"]
-    assert "Discord cannot be asked: ClientConnectorError" in said["discord"]
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("INTEGRATIONS_GUILD_IDS", ""), ("INTEGRATIONS_CATALOG", "missing.toml")]
-)
-async def test_the_check_ends_with_a_wrong_setting(
-    checked: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
-) -> None:
-    checked.setenv(name, value)
-
-    assert not await check()
-
-    said = lines(capsys)
-    assert list(said) == failed(said) == ["settings"]
-    assert name in said["settings"]
-
-
-def test_a_failed_check_is_a_failure_of_the_process(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COMPOSIO_API_KEY", KEY)
-    monkeypatch.delenv("INTEGRATIONS_GUILD_IDS", raising=False)
-
-    assert main(["check"]) == 1
-
-    assert lines(capsys)["settings"].startswith("FAILED settings  INTEGRATIONS_GUILD_IDS is missing: ")

@@ -14,6 +14,8 @@ from discord.ext import commands
 
 from cogs.integrations.cog import IntegrationsCog
 
+pytestmark = pytest.mark.quick
+
 SUBCOMMAND, TEXT, BOOLEAN = 1, 3, 5
 WITH_PROVIDER = ["toggle", "revoke", "howto"]
 

@@ -13,6 +13,8 @@ from bot.settings import BotSettings
 from cogs.integrations.mirror.errors import SettingsError
 from cogs.integrations.settings import EnvironmentSettings, IntegrationsSettings
 
+pytestmark = pytest.mark.quick
+
 KEY = {"COMPOSIO_API_KEY": "ak_secret"}
 NAMES = (
     "COMPOSIO_API_KEY",

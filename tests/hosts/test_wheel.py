@@ -6,13 +6,18 @@ import logging
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from tests.hosts.conftest import BOT, PROJECT, Host
 
@@ -28,13 +33,20 @@ def names(wheel: Path) -> set[str]:
         return set(archive.namelist())
 
 
-def required(python: Path) -> tuple[set[str], set[str]]:
-    """The packages that the wheel needs always, and those of its extra for the sandbox."""
-    code = "import importlib.metadata as m; print(*m.requires('discord-integrations'), sep='\\n')"
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
-    lines = [line.partition(";") for line in done.stdout.splitlines()]
-    always = {package for package, _, condition in lines if not condition}
-    return always, {package for package, _, condition in lines if "sandbox" in condition}
+def metadata(wheel: Path) -> Message:
+    """What an index and pip read of it."""
+    [name] = [name for name in names(wheel) if name.endswith(".dist-info/METADATA")]
+    with zipfile.ZipFile(wheel) as archive:
+        return message_from_bytes(archive.read(name))
+
+
+def required(wheel: Path, extra: str = "") -> dict[str, SpecifierSet]:
+    """The packages that the wheel needs always, or those that an extra adds, with their versions."""
+    found = [Requirement(line) for line in metadata(wheel).get_all("Requires-Dist", ())]
+    wanted = [line for line in found if (line.marker is None) == (not extra)]
+    return {
+        line.name: line.specifier for line in wanted if not line.marker or line.marker.evaluate({"extra": extra})
+    }
 
 
 def test_the_wheel_holds_the_two_folders_and_nothing_else(wheel: Path) -> None:
@@ -43,12 +55,47 @@ def test_the_wheel_holds_the_two_folders_and_nothing_else(wheel: Path) -> None:
     assert folders == {*LEAVES, "storage/integrations/migrations", "storage/integrations/migrations/versions"}
 
 
-def test_what_only_the_sandbox_needs_is_an_extra(python: Path) -> None:
-    always, sandbox = required(python)
+def test_what_only_the_sandbox_and_agents_need_are_extras(wheel: Path) -> None:
+    always = required(wheel)
 
-    assert any(package.startswith("discord-py") for package in always)
-    assert any(package.startswith("simcord") for package in sandbox)
-    assert not sandbox & always
+    assert "discord-py" in always
+    assert set(required(wheel, "sandbox")) == {"simcord"}
+    assert set(required(wheel, "agent")) == {"composio"}
+    assert set(required(wheel, "postgres")) == {"asyncpg"}
+    assert not {"simcord", "composio", "asyncpg"} & set(always)
+
+
+@pytest.mark.parametrize("version", ["2.0.0rc19", "2.0.0rc22"])
+def test_both_clients_that_agents_may_bring_are_welcome(wheel: Path, version: str) -> None:
+    assert required(wheel)["composio-client"].contains(version)
+
+
+def test_every_package_is_a_range(wheel: Path) -> None:
+    for versions in required(wheel).values():
+        assert sorted(version.operator for version in versions) == ["<", ">="]
+
+
+def test_the_metadata_say_what_it_is_for_and_who_may_use_it(wheel: Path) -> None:
+    told = metadata(wheel)
+
+    classifiers = told.get_all("Classifier", ())
+    assert {f"Programming Language :: Python :: 3.{minor}" for minor in range(11, 15)} <= set(classifiers)
+    assert {"Topic :: Communications :: Chat", "Typing :: Typed"} <= set(classifiers)
+    assert told["License-Expression"] == "MIT"
+    assert all(" https://" in line for line in told.get_all("Project-URL", ()))
+    assert told.get_all("Project-URL")
+
+
+def test_the_sdist_has_the_documents_and_the_examples(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=PROJECT, capture_output=True, check=True)  # noqa: S603
+    [built] = tmp_path.glob("*.tar.gz")
+
+    with tarfile.open(built) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+
+    assert {"docs/channel.png", "examples/host_bot.py", "examples/agent_bot.py", "README.md"} <= held
 
 
 def test_a_type_checker_takes_the_wheels_own_types(python: Path, tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from tests.storage.databases import Databases, file_of, fill, migrate_to, pictur
 from tests.storage.processes import PREPARE, Processes, python
 from tests.storage.rows import event, row, sync
 
+pytestmark = pytest.mark.quick
+
 OURS = (VERSION_TABLE, *metadata.tables)
 
 # Written down a second time on purpose: a change of a model or of an old migration shows here.

@@ -19,6 +19,8 @@ from cogs.integrations.mirror.accounts import Account
 from cogs.integrations.mirror.errors import ComposioUnavailableError, Trouble
 from tests.cogs.conftest import DAY, NOW, USER
 
+pytestmark = pytest.mark.quick
+
 Change = Callable[[Project], object]
 
 
