@@ -31,15 +31,14 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError, OverflowError, UnicodeError) as error:
-        raise StorageError(f"{type(error).__name__}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    cause = getattr(error, "orig", None) or error
-    # PostgreSQL and its driver quote values. SQLite never does, and without parameters there are none.
-    if isinstance(cause, sqlite3.Error) or not getattr(error, "params", None):
-        return str(cause)
-    return type(getattr(cause, "driver_exception", cause)).__name__
+        cause = getattr(error, "orig", None) or error
+        if not getattr(error, "params", None):
+            raise StorageError(f"{type(error).__name__}: {cause}") from error
+        # PostgreSQL and its driver quote values; SQLite never does.
+        driver = getattr(cause, "driver_exception", None) or cause.__cause__ or cause
+        reason = cause if isinstance(cause, sqlite3.Error) else type(driver).__name__
+        # Not chained: SQLAlchemy quotes the parameters, and whoever logs a traceback would tell them.
+        raise StorageError(f"{type(error).__name__}: {reason}") from None
 
 
 @contextmanager
