@@ -25,21 +25,28 @@ class OutdatedError(Exception):
 def translated() -> Iterator[None]:
     """Turn what SQLAlchemy and the drivers raise into `StorageError`, whose text holds no value of a row.
 
-    The drivers' connection errors arrive as `OSError`, and what SQLite's driver says of a value that it cannot
-    hold as `OverflowError` or `UnicodeError`; everything else is wrapped by SQLAlchemy.
+    The drivers' connection errors arrive as `OSError` or, before SQLAlchemy 2.1, as asyncpg raises them, and what
+    SQLite's driver says of a value that it cannot hold as `OverflowError` or `UnicodeError`; everything else is
+    wrapped by SQLAlchemy.
     """
     try:
         yield
-    except (SQLAlchemyError, OSError, OverflowError, UnicodeError) as error:
-        raise StorageError(f"{type(error).__name__}: {_reason(error)}") from error
+    except Exception as error:
+        if not (isinstance(error, _WRAPPED) or type(error).__module__.startswith("asyncpg.")):
+            raise
+        told = _is_told(error)
+        cause = getattr(error, "orig", None) or error
+        reason = str(cause) if told else type(getattr(cause, "driver_exception", cause)).__name__
+        # A cause would be told with its text by whoever logs this.
+        raise StorageError(f"{type(error).__name__}: {reason}") from error if told else None
 
 
-def _reason(error: Exception) -> str:
-    cause = getattr(error, "orig", None) or error
+_WRAPPED = (SQLAlchemyError, OSError, OverflowError, UnicodeError)
+
+
+def _is_told(error: Exception) -> bool:
     # PostgreSQL and its driver quote values. SQLite never does, and without parameters there are none.
-    if isinstance(cause, sqlite3.Error) or not getattr(error, "params", None):
-        return str(cause)
-    return type(getattr(cause, "driver_exception", cause)).__name__
+    return isinstance(getattr(error, "orig", None), sqlite3.Error) or not getattr(error, "params", None)
 
 
 @contextmanager
