@@ -65,6 +65,7 @@ class PostgresWatch:
             if not await self._heard():
                 await self.close()
                 self._driver = None
+            self._woken.clear()  # that was our own call
         self._due = asyncio.get_running_loop().time() + self._pause
 
     async def _listen(self) -> None:
