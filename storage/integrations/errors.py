@@ -25,12 +25,16 @@ class OutdatedError(Exception):
 def translated() -> Iterator[None]:
     """Turn what SQLAlchemy and the drivers raise into `StorageError`, whose text holds no value of a row.
 
-    The drivers' connection errors arrive as `OSError`, and what SQLite's driver says of a value that it cannot
-    hold as `OverflowError` or `UnicodeError`; everything else is wrapped by SQLAlchemy.
+    The drivers' connection errors arrive as `OSError` or, before SQLAlchemy 2.1, as asyncpg raises them, and what
+    SQLite's driver says of a value that it cannot hold as `OverflowError` or `UnicodeError`; everything else is
+    wrapped by SQLAlchemy.
     """
     try:
         yield
-    except (SQLAlchemyError, OSError, OverflowError, UnicodeError) as error:
+    except Exception as error:
+        # SQLAlchemy 2.0 lets through what asyncpg raises while it connects.
+        if not (isinstance(error, _WRAPPED) or type(error).__module__.startswith("asyncpg.")):
+            raise
         cause = getattr(error, "orig", None) or error
         if not getattr(error, "params", None):
             raise StorageError(f"{type(error).__name__}: {cause}") from error
@@ -39,6 +43,9 @@ def translated() -> Iterator[None]:
         reason = cause if isinstance(cause, sqlite3.Error) else type(driver).__name__
         # Not chained: SQLAlchemy quotes the parameters, and whoever logs a traceback would tell them.
         raise StorageError(f"{type(error).__name__}: {reason}") from None
+
+
+_WRAPPED = (SQLAlchemyError, OSError, OverflowError, UnicodeError)
 
 
 @contextmanager

@@ -67,6 +67,7 @@ class PostgresWatch:
             if not await self._heard():
                 await self.close()
                 self._driver = None
+            self._woken.clear()  # that was our own call
 
     async def _listen(self) -> None:
         driver = await own_connection(self._engine)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -219,18 +218,3 @@ class TestAFeed:
         feed = ChangeFeed(engine)
         await feed.close()
         await feed.close()
-
-    async def test_works_beside_a_hook_of_a_host_that_begins_a_transaction(self, url: str) -> None:
-        engine = create_async_engine(url)
-        sqlalchemy_event.listen(engine.sync_engine, "connect", _ask_something)
-        async with followed(engine) as feed, another(engine) as other:
-            await write(other, ADA)
-
-            assert await told(feed) == {ADA}
-        await engine.dispose()
-
-
-def _ask_something(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("SELECT 1")
-    cursor.close()

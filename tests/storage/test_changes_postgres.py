@@ -18,7 +18,7 @@ from storage.integrations.watching import Deadline, Pace
 from tests.storage.conftest import on_postgres
 from tests.storage.counting import Wire
 from tests.storage.databases import execute
-from tests.storage.feeds import FAST, another, followed, insert, told, told_of, write
+from tests.storage.feeds import FAST, LONG, another, followed, insert, told, told_of, write
 
 pytestmark = on_postgres
 
@@ -162,6 +162,28 @@ class TestNotifications:
 
         assert caplog.messages == ["no notifications arrive; the database is asked at each look instead"]
 
+    async def test_arrive_where_a_hook_of_a_host_has_begun_a_transaction(
+        self, url: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, logger="storage.integrations")
+        engine = create_async_engine(url)
+        sqlalchemy_event.listen(engine.sync_engine, "connect", _ask_something)
+        # SQLAlchemy itself ends what was begun on the first connection.
+        async with engine.connect(), followed(engine, Pace(look=LONG, check=LONG, hear=0.5)) as feed:
+            async with another(engine) as other:
+                await write(other, "ada")
+
+            assert await told(feed) == {"ada"}
+        await engine.dispose()
+
+        assert caplog.messages == []
+
+
+def _ask_something(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SELECT 1")
+    cursor.close()
+
 
 class Deaf(asyncpg.Connection):  # type: ignore[misc]
     """As behind a pooler in transaction mode."""
@@ -230,6 +252,8 @@ class TestTheConnectionThatListens:
     async def test_that_is_silent_is_given_up(self, engine: AsyncEngine, url: str, wire: Wire) -> None:
         direct = open_engine(url)
         async with followed(engine, Pace(beat=0.05, answer=0.3, burst=0.0)) as feed:
+            await write(engine, "before")
+            await told(feed)
             wire.silence()
             for _ in range(3):
                 with pytest.raises(StorageError, match="did not answer"):

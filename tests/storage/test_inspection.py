@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.integrations import (
@@ -126,14 +128,16 @@ class TestAFile:
 
         assert report == DatabaseReport(Finding.NOT_WRITABLE, HEAD if exists else None, path=file_of(url))
 
-    async def test_with_an_unusual_name_is_found(self, tmp_path: Path) -> None:
-        path = tmp_path / "100% of #1?.db"
+    @pytest.mark.parametrize("form", ["path", "uri"])
+    async def test_with_an_unusual_name_is_found(self, tmp_path: Path, form: str) -> None:
+        path = tmp_path / "100% of #1.db"
         path.touch()
+        by_path = URL.create("sqlite+aiosqlite", database=str(path))
+        by_uri = by_path.set(database=f"file:{quote(str(path))}", query={"uri": "true"})
 
-        for url in (f"{tmp_path}/100%25 of #1%3F.db", f"file:{tmp_path}/100%2525 of %25231%253F.db?uri=true"):
-            report = await inspect_database(f"sqlite+aiosqlite:///{url}")
+        report = await inspect_database((by_path if form == "path" else by_uri).render_as_string())
 
-            assert report == DatabaseReport(Finding.EMPTY, path=path)
+        assert report == DatabaseReport(Finding.EMPTY, path=path)
 
     @pytest.mark.parametrize("url", ["sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:"])
     async def test_that_is_only_in_memory_is_empty(self, url: str) -> None:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.integrations import DatabaseRefusedError, StorageError, Store, open_engine, prepare
@@ -186,7 +187,8 @@ class TestAPath:
         await engine.dispose()
 
     async def test_with_a_percent_sign_works(self, tmp_path: Path) -> None:
-        engine = open_engine(f"sqlite+aiosqlite:///{tmp_path}/100%25 %s 50%.db")  # of a URL: %25 is %
+        there = URL.create("sqlite+aiosqlite", database=f"{tmp_path}/100% %s 50%.db")
+        engine = open_engine(there.render_as_string())
 
         await prepare(engine)
         await engine.dispose()
