@@ -32,7 +32,7 @@ from cogs.integrations import requires_integration  # noqa: E402
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDE, NARROW, HEIGHT = 784, 400, 1600
-ABOVE, BELOW = 8, 4  # what of the channel is seen around the message
+ABOVE, BELOW = 8, 2  # what of the channel is seen around the message
 COLOURS = 128
 PATIENCE = 30.0  # seconds; a browser beside it takes its share of the processor
 READY = "() => window.simcordPreview?.ready && window.simcordPreview.authorized"
