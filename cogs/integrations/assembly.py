@@ -78,12 +78,16 @@ async def _cog(
 
 
 def _servers(bot: AnyBot, settings: IntegrationsSettings, ledger: Ledger) -> Servers:
+    def is_member(guild_id: int) -> bool:
+        # A bot that ends forgets its servers, but has not left them.
+        return bot.is_closed() or bot.get_guild(guild_id) is not None
+
     return Servers(
         ledger=ledger,
         tenancy=settings.tenancy,
         clock=discord.utils.utcnow,
         forget_after=timedelta(days=settings.forget_days),
-        is_member=(lambda guild_id: bot.get_guild(guild_id) is not None) if bot.intents.guilds else None,
+        is_member=is_member if bot.intents.guilds else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -15,7 +16,7 @@ from .chat.answer import Interaction, Place, Reply
 from .chat.context import Context
 from .guard import AnyBot
 from .mirror.servers import Servers
-from .mirror.upkeep import CLEAN_SECONDS, LOOK_SECONDS, Upkeep
+from .mirror.upkeep import CLEAN_SECONDS, Upkeep
 from .names import COG
 
 _provider = app_commands.describe(provider="Which app")
@@ -47,18 +48,17 @@ class IntegrationsCog(
         for loop in (self._look, self._clean):
             loop.start()
             self._resources.push_async_callback(_stop, loop)
-        if self._bot.intents.guilds:
-            self._servers.arrived(guild.id for guild in self._bot.guilds)
-            if self._bot.is_ready():
-                self._shards_ready()
+        if self._bot.is_ready():
+            await self.on_ready()
 
     async def cog_unload(self) -> None:
         """Leave nothing behind."""
         await self._resources.aclose()
 
-    @tasks.loop(seconds=LOOK_SECONDS)
+    @tasks.loop(seconds=1)
     async def _look(self) -> None:
         await self._upkeep.look()
+        self._look.change_interval(seconds=self._upkeep.interval)
 
     @tasks.loop(seconds=CLEAN_SECONDS)
     async def _clean(self) -> None:
@@ -155,17 +155,21 @@ class IntegrationsCog(
     @commands.Cog.listener()
     async def on_shard_ready(self, shard_id: int) -> None:
         """All servers of one shard of several are known."""
-        self._servers.shard_ready(shard_id, self._bot.shard_count or 1)
+        self._ready([shard_id])
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
-        """All servers of all shards of this process are known."""
-        self._shards_ready()
+        """All servers of this process are known."""
+        self._ready(
+            self._bot.shards if isinstance(self._bot, commands.AutoShardedBot) else [self._bot.shard_id or 0]
+        )
 
-    def _shards_ready(self) -> None:
-        shards = self._bot.shards if isinstance(self._bot, commands.AutoShardedBot) else [self._bot.shard_id or 0]
-        for shard_id in shards:
-            self._servers.shard_ready(shard_id, self._bot.shard_count or 1)
+    def _ready(self, shard_ids: Iterable[int]) -> None:
+        """Begin with the servers that there are, and look which stored ones of these shards are not among them."""
+        if self._bot.intents.guilds:
+            self._servers.arrived(guild.id for guild in self._bot.guilds)
+            for shard_id in shard_ids:
+                self._servers.shard_ready(shard_id, self._bot.shard_count or 1)
 
 
 async def _stop(loop: tasks.Loop[Any]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from .errors import StorageError
 from .listening import PostgresWatch
-from .watching import Deadline, Pace, Position, SqliteWatch, Watch
+from .watching import LOOK_SECONDS, Deadline, Pace, Position, SqliteWatch, Watch
 
 _log = logging.getLogger(__name__)
 _PACE = Pace()
@@ -44,6 +44,11 @@ class ChangeFeed:
         except StorageError:
             self._drop()
             raise
+
+    @property
+    def interval(self) -> float:
+        """After how many seconds to look again, when nothing tells that something was written."""
+        return self._watch.interval if self._watch else LOOK_SECONDS
 
     async def look(self) -> frozenset[str] | None:
         """The Composio users whose rows were written since the last look that raised nothing.

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Collection, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, NamedTuple, Protocol, TypeVar
+from urllib.parse import quote
 
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import StaticPool
 
-from .errors import StorageError, of_driver, translated
+from .errors import StorageError, translated
 from .tables import changes
 
 LOG = changes.name
-_BUSY_MILLISECONDS = 1_000
+# Another process's change is known within five seconds, also where the database cannot tell that there is one.
+LOOK_SECONDS = 4.5
 
 T = TypeVar("T")
 News = frozenset[str] | None
@@ -31,8 +32,8 @@ class Pace:
     caused it, so that writes in a row are one. Any answer takes at most ``answer``.
     """
 
-    check: float = 30.0
-    beat: float = 10.0
+    check: float = 60.0
+    beat: float = 15.0
     hear: float = 2.0
     burst: float = 0.05
     answer: float = 5.0
@@ -49,6 +50,10 @@ class Position(NamedTuple):
 
 class Watch(Protocol):
     """One attempt to follow the log, good until its first error; every method but *close* raises StorageError."""
+
+    @property
+    def interval(self) -> float:
+        """After how many seconds to look again, when nothing tells that something was written."""
 
     async def open(self) -> None:
         """Connect."""
@@ -145,36 +150,39 @@ _connections = count(1)
 
 
 class SqliteWatch:
-    """Asks one connection whether any other has written, and reads the log only then.
+    """Asks one connection whether any other has written, and reads the log only then, over the engine.
 
-    Nothing is ever written over that connection, whose own writes it would not tell.
+    That connection never waits, for a lock or for another thread, and nothing is ever written over it, whose own
+    writes it would not tell.
     """
 
     def __init__(self, engine: AsyncEngine, deadline: Deadline) -> None:
         self._engine = engine
         self._deadline = deadline
-        self._driver: Any = None
-        self._closed = False
+        self._connection: sqlite3.Connection | None = None
         self._id = next(_connections)
 
-    async def open(self) -> None:
-        await self._deadline.within(self._open())
+    @property
+    def interval(self) -> float:
+        return LOOK_SECONDS
 
-    async def _open(self) -> None:
-        # A database in memory has a single connection.
-        if isinstance(self._engine.pool, StaticPool):
-            return
-        self._driver = await own_connection(self._engine)
-        if self._closed:
-            await self.close()
-        with of_driver():
-            await self._driver.execute_fetchall(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+    async def open(self) -> None:
+        path = await self._deadline.within(self._path())
+        if path:
+            self._connection = await asyncio.to_thread(_connect, path)
+
+    async def _path(self) -> str:
+        """Where the file is; nothing for a database in memory, which has a single connection."""
+        with translated():
+            async with self._engine.connect() as connection:
+                found = await connection.exec_driver_sql("PRAGMA database_list")
+                return str({row.name: row.file for row in found}["main"] or "")
 
     async def due(self) -> bool:
         return True  # to look costs nothing when nothing was written
 
     async def look(self, last: Position | None) -> tuple[Position, News]:
-        moment = await self._moment()
+        moment = self._moment()
         if last and moment and moment == last.moment:
             return last, frozenset()
         found = await self._deadline.within(self._read(last.number if last else None))
@@ -182,24 +190,32 @@ class SqliteWatch:
         position = Position(moment, number, token)
         return position, news(last, position, token_then, [row[4] for row in found if row[3]])
 
-    async def _moment(self) -> str:
-        if self._driver is None:
+    def _moment(self) -> str:
+        """The same as long as nobody has written; nothing where that cannot be told, as under a lock."""
+        if self._connection is None:
             return ""
-        asked = self._driver.execute_fetchall("PRAGMA data_version")
-        with of_driver():
-            ((version,),) = await self._deadline.shortly(asked)  # all day long: a task would cost more
+        try:
+            (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        except sqlite3.Error:
+            return ""
         return f"{self._id}:{version}"  # another connection counts otherwise
 
     async def _read(self, number: int | None) -> list[Any]:
-        if self._driver is None:
-            with translated():
-                async with self._engine.connect() as connection:
-                    return list((await connection.exec_driver_sql(_LOOK, {"number": number})).all())
-        with of_driver():
-            return list(await self._driver.execute_fetchall(_LOOK, {"number": number}))
+        with translated():
+            async with self._engine.connect() as connection:
+                return list((await connection.exec_driver_sql(_LOOK, {"number": number})).all())
 
     async def close(self) -> None:
-        self._closed = True
-        if self._driver is not None:
-            with suppress(Exception):
-                await self._driver.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+def _connect(path: str) -> sqlite3.Connection | None:
+    # Not the driver of the engine: its answer comes from another thread, which costs ten times what is asked.
+    try:
+        return sqlite3.connect(
+            f"file:{quote(path)}?mode=rw", uri=True, timeout=0, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error:
+        return None

@@ -12,6 +12,7 @@ from tests.benchmarks.parts import CATALOG, NOW, Parts
 from tests.benchmarks.references import mirror_raw, read_raw, read_typed, store_plainly, sync_raw
 from tests.benchmarks.server import SIZES, user
 from tests.benchmarks.table import Row
+from tests.cogs.use_cases import UseCases
 
 AT_MOST = {8: 6.0, 10_000: 2.0}
 AT_LEAST = {8: 6.0, 10_000: 20.0}
@@ -23,9 +24,8 @@ WHY = {
 
 async def measured(parts: Parts) -> AsyncIterator[Row]:
     """A row for each size; 8 and 10,000 have goals."""
-    service = IntegrationService(
-        gateway=parts.gateway, store=Store(parts.engine), catalog=CATALOG, clock=lambda: NOW
-    )
+    use_cases = UseCases(parts.gateway, Store(parts.engine), clock=lambda: NOW)
+    service = use_cases.service
     for size in SIZES:
         scaled = size == SIZES[-1]
         await service.sync(user(size))
@@ -38,7 +38,7 @@ async def measured(parts: Parts) -> AsyncIterator[Row]:
             why=WHY.get(size, ""),
             note="the plain way: a sync of 1,000, times 10" if scaled else "",
         )
-    await service.close()
+    await use_cases.close()
 
 
 def _contenders(parts: Parts, service: IntegrationService, size: int, plain_size: int) -> dict[str, Contender]:

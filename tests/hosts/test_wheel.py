@@ -95,7 +95,7 @@ def test_the_sdist_has_the_documents_and_the_examples(tmp_path: Path) -> None:
     with tarfile.open(built) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
 
-    assert {"docs/channel.png", "examples/host_bot.py", "examples/agent_bot.py", "README.md"} <= held
+    assert {"docs/pictures/list.png", "examples/host_bot.py", "examples/agent_bot.py", "README.md"} <= held
 
 
 def test_a_type_checker_takes_the_wheels_own_types(python: Path, tmp_path: Path) -> None:

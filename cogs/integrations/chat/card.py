@@ -46,15 +46,15 @@ async def toggle(context: Context, reply: Reply, name: str, enabled: bool | None
         view = row_of(howto(provider, again=again), dashboard(context.dashboard_url))
         await reply.add(Answer(text=for_error(error), view=view))
         return
-    notice = _switched(provider, moved.row, changed=moved.changed)
+    notice = _switched(moved.row, changed=moved.changed)
     embed = _embed(provider, moved.row, moved.synced_at, notice)
     await reply.show(Answer(embed, _view(context, interaction, provider, moved.row)))
 
 
-def _switched(provider: Provider, row: Integration, *, changed: bool) -> str:
-    already, position = "" if changed else "already ", "on" if row.enabled else "off"
-    rest = "" if row.enabled else " The connection at Composio stays."
-    return f"{clean(provider.label)} is {already}switched {position} here.{rest}"
+def _switched(row: Integration, *, changed: bool) -> str:
+    position = "on" if row.enabled else "off"
+    moved = f"Switched {position} here." if changed else f"It is already switched {position} here."
+    return moved if row.enabled else f"{moved} The connection at Composio stays."
 
 
 def _embed(
@@ -62,16 +62,15 @@ def _embed(
 ) -> discord.Embed:
     text = clean(provider.description)
     embed = discord.Embed(
-        title=f"{indicator(row)} {clean(provider.label)}",
+        title=f"{indicator(row)} {clean(provider.label)} · {status(row)}",
         description=f"{notice}\n\n{text}" if notice else text,
         colour=_colour(row),
     )
-    embed.add_field(name="Status", value=status(row))
-    embed.add_field(name="Need", value="Required" if provider.required else "Optional")
     if row.account_name:
-        embed.add_field(name="Account", value=account(row))
+        embed.add_field(name="Account", value=account(row), inline=False)
     if row.state is State.NEEDS_RECONNECT:
         embed.add_field(name="Why", value=reason(row, provider.label), inline=False)
+    embed.add_field(name="Need", value="Required" if provider.required else "Optional")
     if row.since:
         embed.add_field(name="Since", value=day(row.since))
     if synced_at:

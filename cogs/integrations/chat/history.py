@@ -49,7 +49,7 @@ def _embed(
         lines = [_line(event, context.label(event.provider), names, alone=provider is not None) for event in group]
         add_lines(embed, _day(day), lines)
     if events:
-        embed.set_footer(text="Days begin at midnight UTC")
+        embed.set_footer(text="For what a sync found, the person is who synced. Days begin at midnight UTC.")
     return embed
 
 
@@ -65,12 +65,8 @@ def _line(event: Event, label: str, names: Mapping[int, str], *, alone: bool) ->
         if event.after is Condition.NEEDS_RECONNECT:
             what += f": {why(event.status, event.reason, clean(label))}"
     subject = what if alone else f"**{clean(label)}** {what}"
-    return DOT.join([f"{SIGNS[event.after]} {subject}", _who(event, names), ago(event.at)])
-
-
-def _who(event: Event, names: Mapping[int, str]) -> str:
-    name = names.get(event.person_id or 0, "the bot itself")
-    return f"seen by {name}" if event.action is Action.SYNC else f"by {name}"
+    who = names.get(event.person_id or 0, "the bot itself")
+    return DOT.join([f"{SIGNS[event.after]} {subject}", who, ago(event.at)])
 
 
 def _what(event: Event) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 import discord
 
-from storage.integrations import Condition, Integration, State
+from storage.integrations import Integration, State
 
 from ..mirror.catalog import Provider
+from ..mirror.errors import StorageUnavailableError
 from . import report
 from .answer import Answer, Place, Reply
 from .buttons import ActionButton, dashboard, row_of
@@ -25,23 +26,34 @@ CONNECTED = "I've connected it"
 async def show(context: Context, reply: Reply, name: str) -> None:
     """The instructions, for the person alone."""
     user_id, provider = context.asked(reply.interaction, name)
-    again = context.access.condition(reply.interaction.guild_id, provider) is Condition.NEEDS_RECONNECT
+    again = await _was_connected(context, user_id, provider)
     embed = discord.Embed(
         title=f"How to {'reconnect' if again else 'connect'} {clean(provider.label)}",
         description=clean(provider.description),
         colour=GREY,
     )
-    add_lines(embed, "Steps", [f"**{number}.** {step}" for number, step in enumerate(_steps(provider), 1)])
+    add_lines(
+        embed, "Steps", [f"**{number}.** {step}" for number, step in enumerate(_steps(provider, again=again), 1)]
+    )
     embed.add_field(name="User ID to type in Composio", value=f"```\n{user_id}\n```", inline=False)
     done = ActionButton("connected", provider.id, label=CONNECTED, style=discord.ButtonStyle.success)
     await reply.show(Answer(embed, row_of(dashboard(context.dashboard_url), done)))
 
 
-def _steps(provider: Provider) -> list[str]:
+async def _was_connected(context: Context, user_id: str, provider: Provider) -> bool:
+    try:
+        mirror = await context.service.look(user_id)
+    except StorageUnavailableError:  # it has logged itself, and the steps are the same
+        return False
+    return mirror.get(provider.id).state is State.NEEDS_RECONNECT
+
+
+def _steps(provider: Provider, *, again: bool) -> list[str]:
     label = clean(provider.label)
+    old = " The old account can be removed there afterwards." if again else ""
     return [
         "Open Composio with the button below and sign in.",
-        f"Start a new connection for **{label}**.",
+        f"Start a new connection for **{label}**.{old}",
         "When it asks for a user ID, type exactly the one shown below. "
         "With another one, this bot will not see the connection.",
         *(clean(step) for step in provider.steps),

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import discord
 
-from storage.integrations import Integration, Mirror, State
+from storage.integrations import Condition, Integration, Mirror, State
 
 from ..mirror.catalog import Catalog, Provider
 from .answer import Answer, Reply
@@ -26,6 +26,8 @@ EMBED_BUDGET = 5000
 # A select holds 25 options, and each provider of a page has one.
 PAGE_PROVIDERS = 25
 SYNC = "Sync from Composio"
+# Characters of an account's name. Composio's own, googlecalendar_brave-harbor, have up to about as many.
+_ACCOUNT = 28
 _SELECT = r"integrations-manage:(?P<page>\d+)"
 
 
@@ -80,12 +82,12 @@ def _missing(providers: Sequence[Provider], mirror: Mirror) -> str:
 
 
 def line(provider: Provider, row: Integration) -> str:
-    """One provider's line: which account, or, where something is to be done, since when."""
+    """One provider's line, short enough for one row: which account is used, or since when it needs attention."""
     parts = [f"{indicator(row)} **{clean(provider.label)}** · {status(row)}"]
     if row.state is State.NEEDS_RECONNECT:
         parts += [ago(row.since)] if row.since else []
-    elif row.account_name:
-        parts.append(account(row))
+    elif row.condition is Condition.CONNECTED and row.account_name:
+        parts.append(account(row, _ACCOUNT))
     return DOT.join(parts)
 
 

@@ -116,7 +116,7 @@ def _embed(context: Context, report: SyncReport) -> discord.Embed:
         embed.add_field(name="Needs reconnecting", value=limited(lines, _VALUE), inline=False)
     if plan.unknown_toolkits:
         names = limited([code(slug) for slug in plan.unknown_toolkits], _VALUE - 100, ", ")
-        why = ": connected at Composio, but not an app this bot knows"
+        why = ": at Composio, but not an app this bot knows"
         embed.add_field(name="Skipped", value=names + why, inline=False)
     _add_names(
         embed, context, "Changed here meanwhile", report.left_alone, "Left as it is; sync again to see it: "

@@ -52,10 +52,10 @@ def status(row: Integration) -> str:
     return _WORDS[row.condition]
 
 
-def account(row: Integration) -> str:
-    """Which account decides the state, and whether there are more."""
+def account(row: Integration, limit: int = 40) -> str:
+    """Which account decides the state, its name in at most *limit* characters, and whether there are more."""
     more = row.usable_accounts - 1
-    return clean(shorten(row.account_name or "", 40)) + (f" and {more} more" if more > 0 else "")
+    return clean(shorten(row.account_name or "", limit)) + (f" and {more} more" if more > 0 else "")
 
 
 def reason(row: Integration, label: str) -> str:

@@ -16,13 +16,15 @@ from .servers import Servers
 
 log = logging.getLogger(__name__)
 
-# Another process's change is known within five seconds, also where the database cannot tell that there is one.
-LOOK_SECONDS = 4.5
 CLEAN_SECONDS = 3600.0
 
 
 class Feed(Protocol):
     """Tells whose rows were written, by whichever program: see `storage.integrations.ChangeFeed`."""
+
+    @property
+    def interval(self) -> float:
+        """After how many seconds to look again."""
 
     async def look(self) -> frozenset[str] | None:
         """The Composio users that were written since the last look, None when anything may have changed."""
@@ -50,6 +52,11 @@ class Upkeep:
         self._again = False
         self._behind: frozenset[str] | None = frozenset()
         self._fails = False
+
+    @property
+    def interval(self) -> float:
+        """After how many seconds to look again, when nobody is woken before."""
+        return self._feed.interval
 
     def woken(self) -> None:
         """The database says that something was written: look soon."""
