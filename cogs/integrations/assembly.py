@@ -45,18 +45,14 @@ async def add_to(bot: AnyBot, settings: IntegrationsSettings | None, engine: Asy
 async def _cog(
     bot: AnyBot, settings: IntegrationsSettings, engine: AsyncEngine | None, opened: AsyncExitStack
 ) -> IntegrationsCog:
-    tenancy = settings.tenancy
-    providers = read_catalog(settings)
+    tenancy, providers, clock = settings.tenancy, read_catalog(settings), discord.utils.utcnow
     engine = await _engine(settings, engine, opened)
     # The certificate authorities are loaded, which would hold the loop.
     gateway = await asyncio.to_thread(_gateway, settings)
     opened.push_async_callback(gateway.close)
     ledger = Ledger(Store(engine), Known(providers), lambda change: bot.dispatch("integration_change", change))
     servers = _servers(bot, settings, ledger)
-    clock = discord.utils.utcnow
-    feed = await _feed(engine, opened)
-    history_age = timedelta(days=settings.history_days)
-    upkeep = Upkeep(feed=feed, ledger=ledger, servers=servers, clock=clock, history_age=history_age)
+    upkeep = await _upkeep(engine, settings, ledger, servers, opened)
     service = IntegrationService(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
     revoker = Revoker(accounts=gateway, ledger=ledger, clock=clock)
     context = Context(
@@ -67,14 +63,24 @@ async def _cog(
         tenancy=tenancy,
         dashboard_url=settings.dashboard_url,
     )
-    opened.push_async_callback(context.close)
-    # Closed first: what these end or cancel is still answered.
-    opened.push_async_callback(revoker.close)
-    opened.push_async_callback(service.close)
-    opened.push_async_callback(upkeep.close)
-    opened.push_async_callback(servers.close)
-    feed.on_change = upkeep.woken
+    # Closed last to first: what the use cases end or cancel is still answered.
+    for part in (context, revoker, service, upkeep, servers):
+        opened.push_async_callback(part.close)
     return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
+
+
+async def _upkeep(
+    engine: AsyncEngine,
+    settings: IntegrationsSettings,
+    ledger: Ledger,
+    servers: Servers,
+    opened: AsyncExitStack,
+) -> Upkeep:
+    feed = await _feed(engine, opened)
+    history_age = timedelta(days=settings.history_days)
+    upkeep = Upkeep(feed=feed, ledger=ledger, servers=servers, clock=discord.utils.utcnow, history_age=history_age)
+    feed.on_change = upkeep.woken
+    return upkeep
 
 
 def _servers(bot: AnyBot, settings: IntegrationsSettings, ledger: Ledger) -> Servers:

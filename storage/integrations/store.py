@@ -14,6 +14,7 @@ from .errors import OutdatedError
 from .servers import Servers
 from .tables import changes, events, integrations, syncs
 from .values import (
+    STATE_FIELDS,
     Action,
     Condition,
     Event,
@@ -27,17 +28,6 @@ from .values import (
     condition_of,
 )
 
-_STATE_COLUMNS = (
-    "state",
-    "account_id",
-    "account_name",
-    "toolkit",
-    "usable_accounts",
-    "status",
-    "reason",
-    "since",
-)
-
 
 class Store(Servers):
     """All queries over one engine, which stays the caller's to dispose of."""
@@ -46,7 +36,7 @@ class Store(Servers):
         super().__init__(engine)
         # Made once: to make a statement takes longer than to look one up by what it was compiled to.
         self._upsert_sync = _upsert(self._insert(syncs), "synced_at")
-        self._upsert_rows = _upsert(self._insert(integrations), *_STATE_COLUMNS)
+        self._upsert_rows = _upsert(self._insert(integrations), *STATE_FIELDS)
 
     async def read(self, composio_user_id: str) -> Mirror:
         """Everything about one Composio user, in one statement and so of one moment."""
@@ -124,18 +114,7 @@ class Store(Servers):
         The event that *happened* makes of the row is stored with the change. A provider that is not connected is
         returned as it is, unchanged.
         """
-        switch = integrations.c.enabled
-        statement = (
-            sa.update(integrations)
-            .where(
-                integrations.c.composio_user_id == composio_user_id,
-                integrations.c.provider == provider,
-                integrations.c.state == State.CONNECTED.value,
-                sa.true() if enabled is None else switch.is_not(enabled),
-            )
-            .values(enabled=sa.not_(switch) if enabled is None else enabled, revision=integrations.c.revision + 1)
-            .returning(integrations, _SYNCED_AT)
-        )
+        statement = _switch_statement(composio_user_id, provider, enabled)
         async with self._transaction() as connection:
             if found := (await connection.execute(statement)).first():
                 row = _integration(found)
@@ -189,6 +168,7 @@ def _upsert(insert: Any, *columns: str) -> Any:
     ).returning(*table.primary_key.columns)
 
 
+_ROW = tuple(entry.name for entry in fields(Integration))
 _EVENT_COLUMNS = tuple(entry.name for entry in fields(Event))
 
 
@@ -229,6 +209,21 @@ _READ_FACTS = sa.select(
 ).where(integrations.c.composio_user_id.in_(sa.bindparam("wanted", expanding=True)))
 
 
+def _switch_statement(composio_user_id: str, provider: str, enabled: bool | None) -> sa.UpdateBase:
+    switch = integrations.c.enabled
+    return (
+        sa.update(integrations)
+        .where(
+            integrations.c.composio_user_id == composio_user_id,
+            integrations.c.provider == provider,
+            integrations.c.state == State.CONNECTED.value,
+            sa.true() if enabled is None else switch.is_not(enabled),
+        )
+        .values(enabled=sa.not_(switch) if enabled is None else enabled, revision=integrations.c.revision + 1)
+        .returning(integrations, _SYNCED_AT)
+    )
+
+
 def _integration(row: Any) -> Integration:
     return Integration(
         row.composio_user_id,
@@ -247,4 +242,4 @@ def _integration(row: Any) -> Integration:
 
 
 def _values(row: Integration) -> dict[str, Any]:
-    return asdict(row) | {"revision": row.revision + 1}
+    return {name: getattr(row, name) for name in _ROW} | {"revision": row.revision + 1}

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cache
 from typing import NamedTuple, Self
 
-_STATE_FIELDS = (
+STATE_FIELDS = (
     "state",
     "account_id",
     "account_name",
@@ -111,7 +111,7 @@ class Integration:
 
     def same_state(self, other: Integration) -> bool:
         """Whether a sync would have nothing to write to turn one into the other."""
-        return all(getattr(self, name) == getattr(other, name) for name in _STATE_FIELDS)
+        return all(getattr(self, name) == getattr(other, name) for name in STATE_FIELDS)
 
 
 class Fact(NamedTuple):

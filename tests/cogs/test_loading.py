@@ -30,6 +30,11 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop(path.stem, None)
 
 
+def holds(module: Path, source: str) -> None:
+    """Put this in the place of the module."""
+    module.write_text(source, encoding="utf-8")
+
+
 @pytest.fixture(autouse=True)
 def _collector() -> Iterator[None]:
     enabled = gc.isenabled()
@@ -49,7 +54,7 @@ async def test_a_module_is_imported_in_another_thread_without_the_collector(modu
 async def test_the_loop_goes_on_meanwhile(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     goes_on = threading.Event()
     monkeypatch.setattr(threading, "goes_on", goes_on, raising=False)
-    module.write_text("import threading\nassert threading.goes_on.wait(10)\n", encoding="utf-8")
+    holds(module, "import threading\nassert threading.goes_on.wait(10)\n")
 
     loading = asyncio.create_task(load(module.stem))
     await asyncio.sleep(0)
@@ -59,7 +64,7 @@ async def test_the_loop_goes_on_meanwhile(module: Path, monkeypatch: pytest.Monk
 
 
 async def test_the_collector_is_back_when_the_import_fails(module: Path) -> None:
-    module.write_text("raise LookupError('broken')\n", encoding="utf-8")
+    holds(module, "raise LookupError('broken')\n")
 
     with pytest.raises(LookupError, match="broken"):
         await load(module.stem)

@@ -35,9 +35,7 @@ async def body() -> AsyncIterator[dict[str, Any]]:
     """What is sent for `/integrations`, as JSON."""
     nothing: Any = Nothing()
     async with commands.Bot("!", intents=discord.Intents.none()) as bot:
-        cog = IntegrationsCog(
-            bot, context=nothing, servers=nothing, upkeep=nothing, resources=AsyncExitStack()
-        )
+        cog = IntegrationsCog(bot, context=nothing, servers=nothing, upkeep=nothing, resources=AsyncExitStack())
         await bot.add_cog(cog)
         [group] = bot.tree.get_commands()
         yield json.loads(json.dumps(group.to_dict(bot.tree)))

@@ -13,8 +13,7 @@ from discord.ext import commands
 from simcord.env import Env
 
 from examples.host_bot import HostBot
-from tests.cogs.test_commands import synced
-from tests.conftest import GUILD_ID, World, shown
+from tests.conftest import GUILD_ID, World, shown, synced
 from tests.hosts.conftest import PROJECT
 
 

@@ -108,7 +108,7 @@ async def test_who_may_switches_the_app_on_there_and_then(world: World) -> None:
     await world.manager.click(refused, label="Enable")
 
     assert "switched off" not in text(refused)
-    assert "GitHub is switched on here." in text(refused)
+    assert "Switched on here." in text(refused)
     assert shown(await world.member.slash(world.channel, "issues")) == "12 issues"
 
 

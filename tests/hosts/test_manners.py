@@ -213,10 +213,24 @@ async def test_an_engine_with_a_table_named_like_ours_is_refused_as_an_engine(
     async with engine.begin() as connection:
         await connection.execute(sa.text("CREATE TABLE integrations_provider (name TEXT)"))
 
-    with pytest.raises(integrations.SettingsError, match=r"^the engine is wrong: the database has .*provider"):
+    with pytest.raises(
+        live("mirror.errors").SettingsError, match=r"^the engine is wrong: the database has .*provider"
+    ):
         await integrations.add_to(bot_of(world), engine=engine)
 
     assert await notes(engine) == ["buy milk"]
+
+
+async def test_a_host_that_imported_us_before_a_reload_catches_our_errors_after_it(
+    world: World, environment: pytest.MonkeyPatch
+) -> None:
+    assert integrations.SettingsError.__name__ == "SettingsError"
+    await plugin(world, "load")
+    await plugin(world, "unload")
+    environment.delenv("COMPOSIO_API_KEY")
+
+    with pytest.raises(integrations.SettingsError, match="COMPOSIO_API_KEY is missing"):
+        await integrations.add_to(bot_of(world))
 
 
 async def test_removing_the_cog_leaves_no_task_even_for_a_moment(world: World, engine: AsyncEngine) -> None:

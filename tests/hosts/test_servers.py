@@ -151,7 +151,7 @@ async def test_without_the_guilds_intent_a_server_is_learned_at_the_first_questi
 
         assert toolkits(env, GUILD_ID) == []
         async with asyncio.timeout(5):
-            while toolkits(env, GUILD_ID) != ["github"]:
+            while toolkits(env, GUILD_ID) != ["github"]:  # noqa: ASYNC110 – there is nothing to wait for
                 await asyncio.sleep(0)
 
 

@@ -169,7 +169,7 @@ class TestNotifications:
         engine = create_async_engine(url)
         sqlalchemy_event.listen(engine.sync_engine, "connect", _ask_something)
         # SQLAlchemy itself ends what was begun on the first connection.
-        async with engine.connect(), followed(engine, Pace(look=LONG, check=LONG, hear=0.5)) as feed:
+        async with engine.connect(), followed(engine, Pace(check=LONG, hear=0.5)) as feed:
             async with another(engine) as other:
                 await write(other, "ada")
 

@@ -69,7 +69,8 @@ async def _connected(context: Context, reply: Reply, name: str) -> None:
     context.cool_down.spend(interaction)
     await reply.wait()
     found = await context.service.sync(user_id, actor(interaction))
-    await reply.show(report.answer(context, found, text=_verdict(provider, found.mirror.get(provider.id))))
+    mirror = await context.service.look(user_id)
+    await reply.show(report.answer(context, found, text=_verdict(provider, mirror.get(provider.id))))
 
 
 def _verdict(provider: Provider, row: Integration) -> str:

@@ -60,11 +60,12 @@ async def _pressed(context: Context, reply: Reply, argument: str) -> None:
         run = context.service.start_sync(user_id, actor(interaction))
         await _follow(run, lambda text: _label(reply, text))
         report = await run.report()
+        mirror = await context.service.look(user_id)
     except BaseException:
         await _label(reply, overview.SYNC)
         raise
     with suppress(discord.NotFound):  # the list was deleted meanwhile; whoever pressed is told all the same
-        await reply.show(overview.page(context, report.mirror, number))
+        await reply.show(overview.page(context, mirror, number))
     await reply.add(answer(context, report))
 
 

@@ -40,14 +40,24 @@ def make_clients(
     trust_env = httpx.URL(base_url).host not in LOOPBACK
     # Shared: loading the certificate authorities takes longer than anything else at the start.
     authorities = httpx.create_ssl_context(trust_env=trust_env)
-    shared: dict[str, Any] = {"timeout": timeout, "trust_env": trust_env, "verify": authorities}
+    shared: dict[str, Any] = {
+        "timeout": timeout,
+        "trust_env": trust_env,
+        "verify": authorities,
+        "event_hooks": {"response": [_refuse_redirect]},
+    }
     reads = sdk.AsyncComposio(
         auth=sdk.ProjectAuth(api_key),
         base_url=base_url,
         timeout=timeout,
         max_retries=read_retries,
-        # aiohttp reads with less CPU, but sends a DELETE again by itself when a kept connection breaks. Neither
-        # follows a redirect: the API key would go along, to whatever host it names.
+        # aiohttp reads with less CPU, but sends a DELETE again by itself when a kept connection breaks.
         http_client=httpx_aiohttp.HttpxAiohttpClient(**shared),
     )
     return reads, reads.with_options(max_retries=0, http_client=httpx.AsyncClient(**shared))
+
+
+async def _refuse_redirect(response: httpx.Response) -> None:
+    # The SDK would follow it, and believe whoever answers there.
+    if response.has_redirect_location:
+        raise httpx.RemoteProtocolError("a redirect", request=response.request)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
+from bisect import bisect_left
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError
 from pydantic_core import ErrorDetails
@@ -92,23 +94,36 @@ def _why(error: ErrorDetails) -> str:
     return f"{'.'.join(names[1:]) or names[0]}: {reason}"
 
 
-def _line(text: str, location: Location) -> int:
-    """The line of the value at *location*, counted from 1, or of what it is missing from.
+# What may still be open in the middle of a value that takes several lines.
+_CLOSINGS = ("", "]", "]}]", "}]", '"""', "'''")
 
-    The parser keeps no lines: it is the first line of the provider's table that begins with the key.
+
+def _line(text: str, location: Location) -> int:
+    """The line of the value at *location*, or of what it is missing from, counted from 1.
+
+    The parser keeps no lines, and one of our own would be a second TOML: so it is the last line of the shortest
+    beginning of the file in which the parser finds the value.
     """
     lines = text.split("\n")
-    if not location or location[0] != "provider":
-        return _first(lines, rf"\s*{re.escape(str(location[0]))}\b", 0) if location else 1
-    tables = [number for number, line in enumerate(lines) if re.match(r"\s*\[\[\s*provider\s*\]\]", line)]
-    if len(location) < 2 or not isinstance(location[1], int) or location[1] >= len(tables):
-        return _first(lines, r".*\bprovider\b", 0)
-    begin = tables[location[1]]
-    key = next((part for part in location[2:] if isinstance(part, str)), None)
-    end = next((number for number in tables if number > begin), len(lines))
-    return _first(lines[:end], rf"\s*[\"']?{re.escape(key)}\b", begin) if key else begin + 1
+    while location and not _has(lines, location):
+        location = location[:-1]
+    return bisect_left(range(1, len(lines)), True, key=lambda count: _has(lines[:count], location)) + 1
 
 
-def _first(lines: Sequence[str], pattern: str, begin: int) -> int:
-    """The first of *lines* from *begin* that matches, or *begin*; counted from 1."""
-    return 1 + next((n for n in range(begin, len(lines)) if re.match(pattern, lines[n])), begin)
+def _has(lines: Sequence[str], location: Location) -> bool:
+    value: Any = _beginning(lines)
+    try:
+        for part in location:
+            value = value[part]
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True
+
+
+def _beginning(lines: Sequence[str]) -> dict[str, Any]:
+    """What the parser makes of *lines*, or of as many of them as it can make something of."""
+    for count in range(len(lines), 0, -1):
+        for closing in _CLOSINGS:
+            with suppress(tomllib.TOMLDecodeError):
+                return tomllib.loads("\n".join([*lines[:count], closing]))
+    return {}

@@ -49,7 +49,8 @@ class Ledger:
             ticket = self.known.ticket()
             batch, left = left[:BATCH], left[BATCH:]
             with _stored():
-                facts = await self._store.read_facts(batch)
+                async with asyncio.timeout(READ_SECONDS):
+                    facts = await self._store.read_facts(batch)
             left += [user_id for user_id in batch if not self.known.learn(user_id, facts[user_id], ticket)]
 
     async def catch_up(self, written: Set[str] | None) -> None:
@@ -150,5 +151,5 @@ def _stored() -> Iterator[None]:
     except (StorageError, TimeoutError) as error:
         reference = secrets.token_hex(4)
         # Without the traceback: SQLAlchemy's errors quote the values, and an account's name can be an address.
-        log.error("the database failed, reference %s: %s", reference, error or "no answer in time")  # noqa: TRY400
+        log.error("the database failed, reference %s: %s", reference, str(error) or "no answer in time")  # noqa: TRY400
         raise StorageUnavailableError(reference) from error

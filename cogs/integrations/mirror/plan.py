@@ -57,13 +57,15 @@ class Plan:
 def make_plan(accounts: Iterable[Account], mirror: Mirror, catalog: Catalog) -> Plan:
     """Compare all accounts of one Composio user with what is stored about it.
 
-    A row whose provider has left the catalogue is kept, as not connected, with its switch.
+    A row whose provider has left the catalogue is kept, as not connected, with its switch. One that only a newer
+    version of this program understands is left alone.
     """
     accounts = list(accounts)
     sorted_in = _by_provider(accounts, catalog)
     ids = dict.fromkeys([*catalog.by_id, *sorted(mirror.rows)])
     rows = [mirror.get(id_) for id_ in ids]
-    pairs = [Change(row, derive(row, sorted_in.get(row.provider, ()))) for row in rows]
+    known = [row for row in rows if row.state is not State.NEWER]
+    pairs = [Change(row, derive(row, sorted_in.get(row.provider, ()))) for row in known]
     return Plan(
         changes=tuple(pair for pair in pairs if not pair.before.same_state(pair.after)),
         added=_names(pair for pair in pairs if _connected(pair.after) and not _connected(pair.before)),

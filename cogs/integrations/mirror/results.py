@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from storage.integrations import Action, Event, EventOutcome, Integration, Mirror
+from storage.integrations import Action, Event, EventOutcome, Integration
 
 from .accounts import Account
 from .plan import Change, Plan
@@ -46,12 +46,11 @@ NOBODY = Actor()
 class SyncReport:
     """What a sync found and stored.
 
-    ``mirror`` is what is stored now. ``left_alone`` are providers that somebody changed here while it ran: they
-    are not in the plan's names, and the next sync sees them.
+    ``left_alone`` are providers that somebody changed here while it ran: they are not in the plan's names, and the
+    next sync sees them.
     """
 
     plan: Plan
-    mirror: Mirror
     at: datetime
     left_alone: tuple[str, ...] = ()
 

@@ -125,10 +125,15 @@ class Servers:
             self._served.update(servers)
             for user_id in servers.values():
                 self._known.track(user_id)
-            await self._ledger.learn(set(servers.values()))
-            await self._ledger.arrive(servers)
+            # Taken out before: who goes and comes back meanwhile is in there again, and is read again.
             for guild_id in batch:
-                self._arriving.pop(guild_id, None)
+                del self._arriving[guild_id]
+            try:
+                await self._ledger.learn(set(servers.values()))
+                await self._ledger.arrive(servers)
+            except StorageUnavailableError:
+                self._arriving |= dict.fromkeys(guild_id for guild_id in batch if guild_id not in self._leaving)
+                raise
 
     def _user_id(self, guild_id: int) -> str | None:
         with suppress(NotAllowedHereError):

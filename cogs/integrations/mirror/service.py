@@ -116,10 +116,7 @@ class IntegrationService:
         except OutdatedError:
             return None
         left_alone = {row.provider for row in rows} - {row.provider for row in written}
-        now = replace(seen, synced_at=at, rows=seen.rows | {row.provider: row for row in written})
-        # What somebody changed meanwhile is not in `now`, and is asked for.
-        mirror = await self._ledger.read(composio_user_id) if left_alone else now
-        return SyncReport(plan.without(left_alone), mirror, at, tuple(sorted(left_alone)))
+        return SyncReport(plan.without(left_alone), at, tuple(sorted(left_alone)))
 
     def _log(self, plan: Plan) -> None:
         log.info("read accounts: %d added, %d removed", len(plan.added), len(plan.removed))

@@ -53,9 +53,7 @@ async def instructed(catalog: Catalog, stored: Mirror, name: str) -> Answer:
     return reply.answer
 
 
-async def refused(
-    catalog: Catalog, stored: Mirror, name: str, permissions: discord.Permissions = ADMIN
-) -> Answer:
+async def refused(catalog: Catalog, stored: Mirror, name: str, permissions: discord.Permissions = ADMIN) -> Answer:
     person = Person(permissions)
     context = context_over(Behind(stored), catalog)
     assert not await refusal.require(context, cast("Interaction", person), name)
@@ -66,7 +64,7 @@ async def refused(
 async def verdict(catalog: Catalog, stored: Mirror, name: str) -> Answer:
     """What “I've connected it” is answered with."""
     reply = Kept()
-    found = SyncReport(Plan(), stored, NOON)
+    found = SyncReport(Plan(), NOON)
     await howto.PRESSES["connected"].run(context_over(Behind(stored, report=found), catalog), reply, name)
     return reply.answer
 
@@ -79,7 +77,7 @@ async def told(catalog: Catalog, events: Sequence[Event], name: str | None = Non
 
 def reported(catalog: Catalog, plan: Plan, left_alone: tuple[str, ...] = ()) -> Answer:
     context = context_over(Behind(mirror()), catalog)
-    return report.answer(context, SyncReport(plan, mirror(), NOON, left_alone))
+    return report.answer(context, SyncReport(plan, NOON, left_alone))
 
 
 async def asked(catalog: Catalog, accounts: Sequence[Account], name: str) -> Answer:

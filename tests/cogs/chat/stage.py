@@ -17,9 +17,9 @@ from cogs.integrations.mirror.catalog import DEFAULT, Catalog, Provider
 from cogs.integrations.mirror.results import Actor, RevokeReceipt, SyncReport
 from cogs.integrations.mirror.tenancy import Tenancy
 from storage.integrations import Action, Condition, Event, Integration, Mirror, State, Switched
-from tests.conftest import GUILD_ID
-from tests.conftest import USER_ID as USER
+from tests.conftest import GUILD_ID, USER_ID
 
+USER = USER_ID
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DASHBOARD = "https://app.composio.dev/accounts"
 GMAIL = DEFAULT.by_id["gmail"]

@@ -22,6 +22,7 @@ async def test_the_instructions_name_the_user_id_to_type(world: World) -> None:
     assert "Required for file storage and retrieval" in told
     assert "```\npeterbot-user\n```" in told
     assert [f"**{number}.**" in told for number in range(1, 6)] == [True] * 5
+    assert "The old account" not in told
     assert labels(result) == ["Open Composio", "I've connected it"]
 
 
@@ -34,6 +35,7 @@ async def test_an_app_that_was_connected_once_is_to_be_reconnected(world: World)
     told = shown(await world.member.slash(world.channel, "integrations howto", provider="google drive"))
 
     assert told.startswith("How to reconnect Google Drive\n")
+    assert "The old account can be removed there afterwards." in told
 
 
 async def test_i_have_connected_it_says_whether_it_shows(world: World) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import discord
@@ -23,15 +21,12 @@ from cogs.integrations.mirror.errors import ComposioUnavailableError, Trouble
 from cogs.integrations.mirror.plan import Plan
 from cogs.integrations.mirror.results import RevokeReceipt
 from cogs.integrations.mirror.revoke import AccountReceipt, Outcome
-from storage.integrations import Action, Condition, Event, EventOutcome, Integration, Mirror, State
+from storage.integrations import Action, Condition, Event, EventOutcome, Integration, Mirror
 from tests.cogs.chat.scenes import asked, carded, instructed, listed, refused, reported, revoked, told, verdict
-from tests.cogs.chat.stage import NOON, USER, WORKS, account, event, mirror, provider
+from tests.cogs.chat.stage import NOON, WORKS, event, provider
+from tests.cogs.chat.worlds import catalogs, every_world, filled, long_texts, many_accounts, units, worlds
 
 TITLE, DESCRIPTION, FIELDS, NAME, VALUE, FOOTER, TOTAL, CONTENT = 256, 4096, 25, 256, 1024, 2048, 6000, 2000
-
-
-def units(text: str | None) -> int:
-    return len((text or "").encode("utf-16-le")) // 2
 
 
 def assert_fits(answer: Answer) -> None:
@@ -89,73 +84,6 @@ def assert_choosable(options: list[dict[str, Any]]) -> None:
         assert 1 <= units(option["description"]) <= 100
 
 
-# Worlds in which every text is as long as it may be
-
-LONG = ["*", "😀", "@here", "@everyone ", "[a](b)", "\\", "Ω", "<@123456789012345678>", "word "]
-VISIBLE = st.characters(exclude_categories=["C", "Z"])
-long_texts = st.one_of(st.sampled_from(LONG), st.text(VISIBLE, min_size=1, max_size=20))
-
-
-def filled(text: str, length: int, start: str = "") -> str:
-    """Exactly *length* characters of *text*, unless it ends in a space."""
-    return (start + text * length)[:length].strip()
-
-
-@st.composite
-def catalogs(draw: st.DrawFn) -> Catalog:
-    """From 1 to 200 providers, each text as long as it may be."""
-    size = draw(st.one_of(st.integers(1, 200), st.integers(20, 60)))
-    texts = draw(st.lists(long_texts, min_size=1, max_size=3))
-    categories = draw(st.integers(1, size))
-    steps = draw(st.integers(0, 8))
-    return Catalog(
-        tuple(
-            provider(
-                f"p{number}".ljust(50, "_"),
-                filled(texts[number % len(texts)], 50, f"{number} "),
-                category=filled(texts[-1], 50, f"{number % categories} "),
-                description=filled(texts[0], 200),
-                steps=(filled(texts[-1], 200),) * steps,
-                required=number == 0,
-            )
-            for number in range(size)
-        )
-    )
-
-
-@st.composite
-def longest_rows(draw: st.DrawFn) -> Integration:
-    return Integration(
-        USER,
-        "",
-        draw(st.sampled_from(State)),
-        enabled=draw(st.booleans()),
-        account_name=filled(draw(long_texts), 100),
-        usable_accounts=draw(st.sampled_from([0, 1, 2, 99_999])),
-        status=draw(st.sampled_from(["EXPIRED", "FAILED", filled("W😀", 64)])),
-        reason=draw(
-            st.sampled_from([None, "Max auth failures reached", "word " * 24 + "word", filled("😀", 300)])
-        ),
-        since=draw(st.sampled_from([None, NOON, datetime.max.replace(tzinfo=UTC)])),
-    )
-
-
-@st.composite
-def worlds(draw: st.DrawFn) -> tuple[Catalog, Mirror]:
-    catalog = draw(catalogs())
-    rows = draw(st.lists(longest_rows(), min_size=1, max_size=3))
-    found = [replace(rows[n % len(rows)], provider=each.id) for n, each in enumerate(catalog.providers)]
-    return catalog, mirror(*found, synced_at=draw(st.sampled_from([None, NOON])))
-
-
-@st.composite
-def many_accounts(draw: st.DrawFn) -> list[Account]:
-    name = filled(draw(long_texts), 100)
-    status = draw(st.sampled_from(["ACTIVE", "INITIATED", filled("W😀", 64)]))
-    return [account(number, status, name) for number in range(draw(st.sampled_from([1, 2, 40, 900])))]
-
-
-every_world = settings(max_examples=40, deadline=None)
 NOTICE = "Composio did not answer the same twice: the accounts kept changing while they were read. " * 2
 
 

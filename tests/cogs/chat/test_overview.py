@@ -16,7 +16,7 @@ from cogs.integrations.mirror.catalog import DEFAULT, Catalog, Provider
 from storage.integrations import Condition, Integration, Mirror, State
 from tests.cogs.chat.scenes import listed
 from tests.cogs.chat.stage import BROKEN, NOON, WORKS, buttons_of, embed_of, mirror, provider, written
-from tests.cogs.chat.test_limits import every_world, worlds
+from tests.cogs.chat.worlds import every_world, worlds
 from tests.conftest import World, labels, message_of, shown, synced, text
 
 MANY = Catalog(tuple(provider(f"p{n}", f"App {n}", category=f"Category {n % 6}") for n in range(120)))
@@ -93,7 +93,7 @@ def visible(line: str) -> str:
     [
         (WORKS, "{toolkit}_red-castle"),  # what Composio calls an account by itself
         (replace(WORKS, usable_accounts=2), "peterbot-releases"),
-        (replace(WORKS, enabled=False), "team-calendar"),
+        (replace(WORKS, enabled=False), "{toolkit}_red-castle"),
         (BROKEN, "{toolkit}_red-castle"),
     ],
     ids=["connected", "two accounts", "switched off", "needs reconnecting"],
@@ -103,16 +103,16 @@ def test_a_line_of_the_built_in_catalogue_fits_one_row(each: Provider, row: Inte
 
     told = written(listed(DEFAULT, mirror(stored))).splitlines()
 
-    [line] = [line for line in told if f"**{each.label}**" in line]
+    [line] = [line for line in told if f"**{each.label}** ·" in line]
     assert len(visible(line)) <= 60
 
 
 def test_a_long_name_is_cut_in_the_list() -> None:
-    long = replace(WORKS, enabled=False, account_name="_" * 100)
+    long = replace(WORKS, account_name="_" * 100)
 
     [line] = [line for line in written(listed(DEFAULT, mirror(long))).splitlines() if "**Gmail**" in line]
 
-    assert visible(line) == "🟡 Gmail · Connected (disabled) · " + "_" * 39 + "…"
+    assert visible(line) == "🟢 Gmail · Connected · " + "_" * 27 + "…"
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,7 @@ def test_a_long_name_is_cut_in_the_list() -> None:
         ([replace(WORKS, state=State.NEWER)], "🟢 **0 of 8** connected"),
     ],
 )
-def test_the_head_counts_what_works_and_what_needs_attention(
-    rows: list[Integration], head: str
-) -> None:
+def test_the_head_counts_what_works_and_what_needs_attention(rows: list[Integration], head: str) -> None:
     assert head in (embed_of(listed(DEFAULT, mirror(*rows))).description or "").splitlines()
 
 

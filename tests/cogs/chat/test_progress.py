@@ -14,7 +14,6 @@ from cogs.integrations.chat.report import PROGRESS_SECONDS
 from cogs.integrations.mirror.accounts import Progress
 from tests.conftest import World, labels_of, live, message_of, shown, text
 
-
 # In the place of two, see `Slow`.
 SECONDS = 20.0
 
@@ -90,7 +89,8 @@ async def test_the_answer_to_the_press_is_the_button_itself(
 
     await world.member.click(listed, label="Sync from Composio")
 
-    [callback] = [request.json for request in world.env.http_requests if request.path.endswith("/callback")]
+    callbacks: list[Any] = [r.json for r in world.env.http_requests if r.path.endswith("/callback")]
+    [callback] = callbacks
     assert callback["type"] == 7  # the message is changed; a deferral would say nothing
     assert callback["data"]["components"][0]["components"][0]["label"] == "Syncing…"
 
@@ -239,4 +239,3 @@ async def test_after_a_crash_the_same_button_joins_what_somebody_else_began(
     assert slow.asked == 2
     assert "Already up to date" in text(pressed.followups[0])
     assert labels_of(abandoned)[0] == "Sync from Composio"
-

@@ -13,7 +13,8 @@ from tests.cogs.chat.scenes import refused
 from tests.cogs.chat.stage import ADMIN, BROKEN, MANAGER, MEMBER, USER, WORKS, buttons_of, mirror
 
 OFF = (
-    "🟡 This needs Gmail, which is switched off here. People with the permission **Manage Server** can switch it on."
+    "🟡 This needs Gmail, which is switched off here. "
+    "People with the permission **Manage Server** can switch it on."
 )
 
 

@@ -31,7 +31,7 @@ async def test_a_sync_names_what_it_added_removed_and_left(world: World) -> None
     assert "+ Added: Linear" in told
     assert "- Removed: GitHub" in told
     assert "Unchanged: Gmail" in told
-    assert "`slack`: connected at Composio, but not an app this bot knows" in told
+    assert "`slack`: at Composio, but not an app this bot knows" in told
     assert labels(result) == ["Open Composio"]
     assert kept.id not in told
 
@@ -166,4 +166,4 @@ def test_many_unknown_toolkits_are_counted_and_still_explained(number: int) -> N
 
     [field] = embed_of(reported(DEFAULT, plan)).fields
 
-    assert re.search(r"`toolkit_\d+`, … and \d+ more: connected at Composio, but not an app", field.value or "")
+    assert re.search(r"`toolkit_\d+`, … and \d+ more: at Composio, but not an app", field.value or "")

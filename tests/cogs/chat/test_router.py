@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import discord
 import pytest
+from hypothesis import given
 from simcord.results import ResponseMessage
 
 from cogs.integrations.chat.answer import Answer
@@ -17,7 +18,7 @@ from cogs.integrations.mirror.catalog import Catalog
 from storage.integrations import Integration
 from tests.cogs.chat.scenes import carded, instructed, listed, refused, told
 from tests.cogs.chat.stage import USER, WORKS, Behind, Person, context_over, event, mirror, provider
-from tests.cogs.chat.test_limits import every_world, given, units, worlds
+from tests.cogs.chat.worlds import every_world, units, worlds
 from tests.conftest import World, card_of, labels_of, message_of, shown, synced, text
 
 # As they stand in messages that were posted by the first version, with what pressing each shows.
@@ -26,8 +27,8 @@ POSTED = {
     "integrations:page:0": "**1 of 8** connected",
     "integrations:page:2": "**1 of 8** connected",
     "integrations:card:gmail": "🟢 Gmail",
-    "integrations:toggle:gmail:off": "Gmail is switched off here.",
-    "integrations:toggle:gmail:on": "Gmail is already switched on here.",
+    "integrations:toggle:gmail:off": "Switched off here. The connection at Composio stays.",
+    "integrations:toggle:gmail:on": "It is already switched on here.",
     "integrations:revoke:gmail": "Revoke Gmail?",
     "integrations:howto:google_drive": "How to connect Google Drive",
     "integrations:connected:gmail": "🟢 Gmail is connected.",
@@ -124,7 +125,7 @@ async def test_an_old_button_of_an_app_that_has_gone_is_explained(
 ) -> None:
     card = message_of(await card_of(world, world.admin, "linear"))
     entry = '[[provider]]\nid = "app"\nlabel = "App"\ncategory = "x"\ndescription = "x"\n'
-    Path("apps.toml").write_text(entry, "utf-8")
+    Path("apps.toml").write_text(entry, "utf-8")  # noqa: ASYNC240
     environment.setenv("INTEGRATIONS_CATALOG", "apps.toml")
     await world.restart()
 

@@ -75,7 +75,7 @@ CALLS: dict[str, Callable[[ComposioGateway], Awaitable[object]]] = {
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("call", CALLS)
-async def test_no_redirect_is_followed_for_the_key_would_travel_along(
+async def test_no_redirect_is_followed_for_whoever_answers_there_is_not_composio(
     standin: StandIn, gateway: ComposioGateway, call: str, status: int
 ) -> None:
     async with StandIn(api_key=KEY, user_id=USER) as elsewhere:

@@ -11,7 +11,8 @@ import pytest
 
 from bot.sandbox.faults import Cut, Fault, Html, Raw, Refuse, Reset
 from bot.sandbox.standin import StandIn
-from cogs.integrations.composio.gateway import READ_RETRIES, ComposioGateway
+from cogs.integrations.composio.client import READ_RETRIES
+from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.errors import ComposioBusyError, ComposioError, ComposioUnavailableError, Trouble
 from tests.cogs.composio.broken import Kind, Write, each_failure, each_write
 from tests.cogs.conftest import DAY, USER, calls, gateway_to

@@ -55,7 +55,15 @@ async def test_a_read_that_begins_anew_counts_anew(standin: StandIn, gateway: Co
 
 @pytest.mark.parametrize(
     ("total", "told"),
-    [("5", 5), ("5.0", 5), ("null", None), ("Infinity", None), ("-Infinity", None), ("NaN", None), ("1e400", None)],
+    [
+        ("5", 5),
+        ("5.0", 5),
+        ("null", None),
+        ("Infinity", None),
+        ("-Infinity", None),
+        ("NaN", None),
+        ("1e400", None),
+    ],
 )
 async def test_a_total_that_is_no_number_of_accounts_is_not_told(
     standin: StandIn, gateway: ComposioGateway, total: str, told: int | None

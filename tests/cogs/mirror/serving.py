@@ -81,13 +81,11 @@ class Serving:
         """Store events of this server, at the revision that its row has."""
         user_id = self.tenancy.composio_user_id(guild_id)
         now = (await self.store.read(user_id)).get("gmail")
-        event = Event(
-            self.clock(), user_id, "gmail", Action.SYNC, now.condition, now.condition, guild_id=guild_id
-        )
+        event = Event(self.clock(), user_id, "gmail", Action.SYNC, now.condition, now.condition, guild_id=guild_id)
         assert await self.store.write([now], [event] * times)
 
     async def stored(self) -> dict[int, datetime | None]:
         """The servers in the database, and when each was left."""
         async with self.engine.connect() as connection:
             found = await connection.execute(sa.select(table.c.guild_id, table.c.left_at))
-            return {guild_id: left_at for guild_id, left_at in found}
+            return {row.guild_id: row.left_at for row in found}

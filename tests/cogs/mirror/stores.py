@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -26,7 +26,12 @@ def event_about(event: Event) -> tuple[Condition, Condition]:
 
 def row(provider: str = "gmail", user: str = USER, **fields: Any) -> Integration:
     """A connected provider."""
-    facts = {"state": State.CONNECTED, "account_id": f"ca_{provider}", "toolkit": provider, "usable_accounts": 1}
+    facts: dict[str, Any] = {
+        "state": State.CONNECTED,
+        "account_id": f"ca_{provider}",
+        "toolkit": provider,
+        "usable_accounts": 1,
+    }
     return Integration(user, provider, **(facts | fields))
 
 
@@ -138,9 +143,9 @@ class Stage(Store):
         return await self._played("forget_events", lambda: super(Stage, self).forget_events(before))
 
 
-async def begun(work: Any, gate: Gate) -> asyncio.Task[Any]:
+async def begun(work: Coroutine[Any, Any, Any], gate: Gate) -> asyncio.Task[Any]:
     """A task for *work* that has come as far as the gate."""
-    task = asyncio.ensure_future(work)
+    task = asyncio.create_task(work)
     async with asyncio.timeout(5):
         await gate.reached.wait()
     return task

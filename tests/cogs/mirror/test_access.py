@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -44,13 +45,11 @@ def serving(engine: AsyncEngine) -> Serving:
 
 @pytest.fixture
 def access(serving: Serving) -> Access:
-    service = IntegrationService(
-        accounts=Nobody(), ledger=serving.ledger, catalog=DEFAULT, clock=serving.clock
-    )
+    service = IntegrationService(accounts=Nobody(), ledger=serving.ledger, catalog=DEFAULT, clock=serving.clock)
     return Access(servers=serving.servers, service=service, catalog=DEFAULT, tenancy=serving.tenancy)
 
 
-async def elsewhere(serving: Serving, **fields: object) -> None:
+async def elsewhere(serving: Serving, **fields: Any) -> None:
     """Another process, or a person with a console, writes Gmail's row."""
     store = Stage(serving.engine)
     now = (await store.read("team")).get("gmail")

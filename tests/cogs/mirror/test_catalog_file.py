@@ -278,6 +278,7 @@ AWKWARD = {
     "a dotted key": ('provider.id = "jira"\n', 1),
     "a table inside a provider": (GOOD + "\n[provider.colours]\nred = 1\n", 7),
     "extend after the first provider": (GOOD + "\nextend = true\n", 7),
+    "a date with a space in it": (GOOD + "colour = 1979-05-27 07:32:00\nlabels = 1.5\n", 6),
     "two hundred providers": (
         "".join(GOOD.replace("jira", f"p{n}").replace("Jira", f"P {n}") for n in range(200)).replace(
             '"P 150"', "7"

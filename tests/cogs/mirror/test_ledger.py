@@ -126,9 +126,7 @@ async def test_catching_up_reads_whoever_is_tracked_and_was_written(ledger: Ledg
 # What is written is remembered
 
 
-async def test_a_toggle_is_remembered_without_a_read(
-    ledger: Ledger, store: Stage, notified: list[Event]
-) -> None:
+async def test_a_toggle_is_remembered_without_a_read(ledger: Ledger, store: Stage, notified: list[Event]) -> None:
     await store.write([row()])
     await ledger.learn([USER])
     store.calls.clear()
@@ -267,9 +265,7 @@ async def test_a_failure_is_ours_with_the_reference_of_the_log_and_leaves_memory
     assert notified == []
 
 
-async def test_a_batch_that_fails_keeps_what_the_batches_before_it_have_told(
-    ledger: Ledger, store: Stage
-) -> None:
+async def test_a_batch_that_fails_keeps_what_the_batches_before_it_have_told(ledger: Ledger, store: Stage) -> None:
     users = [f"user-{number}" for number in range(BATCH + 1)]
     for user in users:
         ledger.known.track(user)

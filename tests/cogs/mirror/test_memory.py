@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from typing import Any, cast
@@ -121,10 +122,8 @@ class Memory(RuleBasedStateMachine):
     @rule(user=users)
     def read(self, user: str) -> None:
         async def look() -> None:
-            try:
+            with suppress(StorageUnavailableError):
                 await self.ledger.read(user)
-            except StorageUnavailableError:
-                pass
 
         self.begin(look())
 

@@ -17,7 +17,6 @@ from storage.integrations import Integration, Mirror, State
 from tests.cogs.mirror.plans import DAY, MINUTE, NEVER_FINISHED, NOON, USER, account, connected, mirror
 
 
-
 def test_a_first_sync_names_every_connected_provider_as_added() -> None:
     accounts = [account("ca_1", toolkit="github"), account("ca_2", toolkit="gmail")]
 

@@ -11,7 +11,6 @@ from cogs.integrations.mirror.plan import derive
 from storage.integrations import Integration, State
 from tests.cogs.mirror.plans import BLANK, DAY, MINUTE, NEVER_FINISHED, NOON, USER, account, connected
 
-
 # Connected
 
 

@@ -25,6 +25,7 @@ class Scripted:
     def __init__(self) -> None:
         self.next: list[Told | Exception] = []
         self.looks = 0
+        self.interval = 0.25
         self.gate = Gate()
 
     async def look(self) -> Told:
@@ -81,6 +82,12 @@ async def test_who_was_written_is_read_and_nobody_else(upkeep: Upkeep, feed: Scr
 
     assert serving.store.batches == [[user(1)]]
     assert serving.gmail(1) is Condition.CONNECTED
+
+
+def test_the_feed_says_how_often_to_look(upkeep: Upkeep, feed: Scripted) -> None:
+    feed.interval = 7.5
+
+    assert upkeep.interval == 7.5
 
 
 async def test_when_nothing_was_written_nothing_is_read(upkeep: Upkeep, serving: Serving) -> None:
