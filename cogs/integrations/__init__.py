@@ -77,5 +77,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import_module(".hidden", __name__)  # a host's own `storage` hides ours
     module, attribute = _LAZY[name]
-    value = globals()[name] = getattr(import_module(module, __name__), attribute)
-    return value
+    # Not kept: after an unload the next ones are new, and a host has to catch what is raised then.
+    return getattr(import_module(module, __name__), attribute)

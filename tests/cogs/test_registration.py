@@ -23,6 +23,8 @@ WITH_PROVIDER = ["toggle", "revoke", "howto"]
 class Nothing:
     """Stands where the parts do: no command runs here, and nothing happens by itself."""
 
+    interval = 3600.0
+
     async def look(self) -> None:
         """Nothing is new."""
 

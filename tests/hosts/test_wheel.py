@@ -52,7 +52,9 @@ def required(wheel: Path, extra: str = "") -> dict[str, SpecifierSet]:
 def test_the_wheel_holds_the_two_folders_and_nothing_else(wheel: Path) -> None:
     folders = {name.rpartition("/")[0] for name in names(wheel) if ".dist-info/" not in name}
 
-    assert folders == {*LEAVES, "storage/integrations/migrations", "storage/integrations/migrations/versions"}
+    rooms = {f"cogs/integrations/{room}" for room in ("chat", "composio", "mirror")}
+    migrations = {"storage/integrations/migrations", "storage/integrations/migrations/versions"}
+    assert folders == {*LEAVES, *rooms, *migrations}
 
 
 def test_what_only_the_sandbox_and_agents_need_are_extras(wheel: Path) -> None:

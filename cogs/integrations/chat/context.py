@@ -69,6 +69,7 @@ class Context:
         ended = asyncio.get_running_loop().create_future()
         self._unanswered.add(ended)
         self.people.met(interaction)
+        self.access.met(interaction.guild_id)
         try:
             yield
         except IntegrationError as error:

@@ -22,6 +22,10 @@ class Access:
         self._catalog = catalog
         self._tenancy = tenancy
 
+    def met(self, guild_id: int | None) -> None:
+        """Something was asked in this server: remember what it has from now on."""
+        self._servers.met(guild_id)
+
     def enabled_toolkits(self, guild_id: int | None) -> list[str]:
         """Composio's slugs of what is connected and switched on for a server; none until its rows are read."""
         try:

@@ -82,13 +82,19 @@ class Servers:
         Raises `NotAllowedHereError`.
         """
         found = self._known.has(self._tenancy.composio_user_id(guild_id))
-        if found is None and guild_id is not None and self._is_news(guild_id):
-            self.arrived([guild_id])
+        if found is None:
+            self.met(guild_id)
         return found
 
+    def met(self, guild_id: int | None) -> None:
+        """Something was asked of this server: it is served, when the bot is in it."""
+        if guild_id is not None and self._is_news(guild_id):
+            self.arrived([guild_id])
+
     def _is_news(self, guild_id: int) -> bool:
-        known = guild_id in self._served or guild_id in self._arriving
-        return not known and (self._is_member is None or self._is_member(guild_id))
+        if guild_id in self._served or guild_id in self._arriving or self._user_id(guild_id) is None:
+            return False
+        return self._is_member is None or self._is_member(guild_id)
 
     def work_soon(self) -> None:
         """Store who has come and gone, and read what those who came have; what fails is left for the next time."""

@@ -60,6 +60,9 @@ class Behind:
     accounts_: Sequence[Account] = ()
     receipt: RevokeReceipt | None = None
 
+    def met(self, _guild_id: int | None) -> None:
+        pass
+
     async def look(self, _user_id: str) -> Mirror:
         return self.mirror
 

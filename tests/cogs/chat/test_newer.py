@@ -59,13 +59,14 @@ async def test_it_is_not_counted_among_what_may_be_used(world: World) -> None:
 
 
 @pytest.mark.usefixtures("known")
-async def test_a_sync_brings_it_back_to_what_the_accounts_say(world: World) -> None:
-    told = shown(await world.member.slash(world.channel, "integrations sync"))
+async def test_a_sync_leaves_it_to_the_newer_version(world: World) -> None:
+    result = await world.member.slash(world.channel, "integrations sync")
 
-    assert "+ Added: Gmail" in told
-    assert "🟢 **Gmail** · Connected" in shown(await world.member.slash(world.channel, "integrations list"))
-    history = shown(await world.manager.slash(world.channel, "integrations history"))
-    assert history.count("**Gmail** connected") == 2
+    assert "Already up to date" in shown(result)
+    assert "Unchanged: GitHub" in shown(result)
+    listed = shown(await world.member.slash(world.channel, "integrations list"))
+    assert "⚪ **Gmail** · Something newer than this bot knows" in listed
+    assert "🟢 **GitHub** · Connected" in listed
 
 
 @pytest.mark.parametrize(

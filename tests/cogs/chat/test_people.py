@@ -70,7 +70,7 @@ async def test_a_failure_of_discord_hides_no_history(world: World) -> None:
 
     said = await history(world, world.manager)
 
-    assert f"🟢 **Gmail** connected · · <@{world.admin.id}>" in said
+    assert f"🟢 **Gmail** connected · <@{world.admin.id}>" in said
 
 
 @pytest.mark.usefixtures("happened")
@@ -89,7 +89,7 @@ async def test_while_discord_is_silent_the_history_comes_all_the_same(
     assert LOOK_UP_SECONDS <= 1.0
     monkeypatch.setattr(live("chat.people"), "LOOK_UP_SECONDS", 0.05)
 
-    assert f"🟢 **Gmail** connected · · <@{world.admin.id}>" in await history(world, world.manager)
+    assert f"🟢 **Gmail** connected · <@{world.admin.id}>" in await history(world, world.manager)
 
 
 @pytest.mark.parametrize(
