@@ -6,6 +6,8 @@ import pytest
 
 from tests.conftest import World, shown, synced
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.mark.parametrize(
     ("command", "who", "answer"),

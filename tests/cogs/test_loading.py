@@ -13,6 +13,8 @@ import pytest
 
 from cogs.integrations.loading import load
 
+pytestmark = pytest.mark.quick
+
 WATCHES = """
 import gc, threading
 thread = threading.get_ident()

@@ -20,6 +20,8 @@ from tests.conftest import API_KEY, GUILD_ID, World, message_of, shown, text
 from tests.hosts.host import bot_of, plugin
 from tests.hosts.traces import only_what_is_new, traces
 
+pytestmark = pytest.mark.quick
+
 __all__ = ["only_what_is_new"]  # a fixture of every file that looks for traces
 
 

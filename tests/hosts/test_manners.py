@@ -27,6 +27,8 @@ from tests.hosts.host import EXTENSION, bot_of, make, plugin, running, tools
 from tests.hosts.test_loading_fails import taken_cog
 from tests.hosts.traces import only_what_is_new, traces
 
+pytestmark = pytest.mark.quick
+
 __all__ = ["only_what_is_new"]  # a fixture of every file that looks for traces
 
 

@@ -19,6 +19,8 @@ from tests.conftest import GUILD_ID, execute, shown
 from tests.hosts.host import EXTENSION, make, running
 from tests.hosts.work import Work
 
+pytestmark = pytest.mark.quick
+
 OTHER = GUILD_ID + 1
 WITHOUT_INTENTS: list[dict[str, Any]] = [
     {"kind": commands.Bot},

@@ -17,6 +17,8 @@ from tests.storage.feeds import FAST, another, followed, insert, told, told_of, 
 from tests.storage.processes import Processes
 from tests.storage.rows import ADA, event, history, sync
 
+pytestmark = pytest.mark.quick
+
 
 @pytest.fixture(autouse=True)
 async def prepared(engine: AsyncEngine) -> None:

@@ -22,6 +22,8 @@ from storage.integrations import (
 from tests.storage.databases import picture
 from tests.storage.rows import ADA, LATER, NOON, event, history, row, sync
 
+pytestmark = pytest.mark.quick
+
 UNUSUAL = {
     "emoji": "👩‍👩‍👧‍👦 🇩🇪",
     "quotes": """'"`´’""",

@@ -16,6 +16,8 @@ from tests.storage.databases import picture
 from tests.storage.feeds import another
 from tests.storage.rows import ADA, LATER, NOON, event, history, row, sync
 
+pytestmark = pytest.mark.quick
+
 ONE, TWO, THREE = 101 << 22, 102 << 22, 103 << 22
 LONG_AFTER = NOON + timedelta(days=30)
 

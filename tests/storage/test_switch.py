@@ -19,6 +19,8 @@ from storage.integrations import (
 )
 from tests.storage.rows import ADA, NOON, event, history, row, sync
 
+pytestmark = pytest.mark.quick
+
 TOO_BIG = 2**63
 
 

@@ -14,6 +14,8 @@ from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.errors import ComposioError, ComposioRefusedError
 from tests.cogs.conftest import IMPATIENT, KEY, USER, calls, gateway_to
 
+pytestmark = pytest.mark.quick
+
 
 async def test_a_check_passes_when_the_key_is_right(standin: StandIn, gateway: ComposioGateway) -> None:
     await gateway.check()

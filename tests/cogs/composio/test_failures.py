@@ -17,6 +17,8 @@ from cogs.integrations.mirror.errors import ComposioBusyError, ComposioError, Co
 from tests.cogs.composio.broken import Kind, Write, each_failure, each_write
 from tests.cogs.conftest import DAY, USER, calls, gateway_to
 
+pytestmark = pytest.mark.quick
+
 
 def kind_of(error: ComposioError) -> Kind:
     return error.trouble if isinstance(error, ComposioUnavailableError) else type(error)
