@@ -6,7 +6,7 @@ import argparse
 import asyncio
 from collections.abc import AsyncIterator
 
-from tests.benchmarks import listing, reading, scale, starting, storing, syncing
+from tests.benchmarks import listing, loading, reading, scale, starting, storing, syncing
 from tests.benchmarks.parts import Effort, opened
 from tests.benchmarks.table import Row, rendered
 
@@ -24,6 +24,7 @@ async def _rows(effort: Effort) -> AsyncIterator[Row]:
 async def _main(effort: Effort) -> None:
     rows = [row async for row in _rows(effort)]
     print(rendered("CPU time (medians of interleaved rounds); memory in the last row", rows))  # noqa: T201
+    print(f"\n{await loading.measured(effort)}")  # noqa: T201
     lines = [line async for line in scale.measured(effort)]
     print(f"\n{scale.rendered(lines)}")  # noqa: T201
 

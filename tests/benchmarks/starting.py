@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.benchmarks.measure import costs
@@ -47,42 +48,47 @@ WHY = "most of it, in every way, is composio_client; SQLAlchemy, SQLModel and py
 
 async def measured(effort: Effort) -> AsyncIterator[Row]:
     """Two rows of the same starts."""
-    seconds: dict[str, list[float]] = {way: [] for way in _WAYS}
-    memory: dict[str, list[float]] = {way: [] for way in _WAYS}
+    # The plain way wants the extra `agent`, which holds the client at an old version.
+    ways = {way: source for way, source in _WAYS.items() if way != "plain" or find_spec("composio")}
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    memory: dict[str, list[float]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory(prefix="integrations-benchmark-") as folder:
-        environment = _environment(Path(folder))
+        settings = environment(Path(folder))
         for number in range(effort.rounds + 1):
-            for way, source in _WAYS.items():
-                taken, resident = await _start(source, environment)
+            for way, source in ways.items():
+                taken, resident = await run(source, settings)
                 if number:  # the first one compiles what is imported, and makes the database
                     seconds[way].append(taken)
                     memory[way].append(resident)
+    at_least = 1.25 if "plain" in ways else None
     goal = "the plain way is a bot with composio.Composio(), SQLModel and an engine instead"
-    yield Row(work="start, CPU", costs=costs(seconds), at_most=1.15, at_least=1.25, why=WHY, note=goal)
+    yield Row(work="start, CPU", costs=costs(seconds), at_most=1.15, at_least=at_least, why=WHY, note=goal)
     yield Row(
         work="start, memory",
         costs=costs(memory),
         at_most=1.2,
-        at_least=1.25,
+        at_least=at_least,
         unit=(1 / 2**20, "MiB"),
         why=WHY,
     )
 
 
-async def _start(source: str, environment: Mapping[str, str]) -> tuple[float, float]:
+async def run(source: str, settings: Mapping[str, str]) -> tuple[float, float]:
+    """The two numbers that a process of *source* prints."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", source, env=environment, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", source, env=settings, stdout=asyncio.subprocess.PIPE
     )
     try:
         output, _ = await asyncio.wait_for(process.communicate(), _SECONDS)
     except BaseException:
         process.kill()
         raise
-    taken, resident = output.split()
-    return float(taken), float(resident)
+    first, second = output.split()
+    return float(first), float(second)
 
 
-def _environment(folder: Path) -> Mapping[str, str]:
+def environment(folder: Path) -> Mapping[str, str]:
+    """A bot's settings, with a database in *folder*."""
     return os.environ | {
         "COMPOSIO_API_KEY": KEY,
         "INTEGRATIONS_GUILD_IDS": "1",
