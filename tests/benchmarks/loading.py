@@ -1,8 +1,8 @@
 """How long a running bot stands still while the plugin is loaded, in processes of their own.
 
 The first number is discord.py's: it imports the extension's own module on the event loop. The second is the
-longest freeze from then until a third of a second after the extension is loaded, as a task sees it that wakes every
-millisecond.
+longest freeze from then until a third of a second after the extension is loaded, which a task sees that wakes
+every millisecond.
 """
 
 from __future__ import annotations
