@@ -12,6 +12,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from storage.integrations import ChangeFeed, StorageError, Store, prepare
 from tests.conftest import USER_ID
+from tests.storage.conftest import on_sqlite
 from tests.storage.databases import execute
 from tests.storage.feeds import FAST, another, followed, insert, told, told_of, write
 from tests.storage.processes import Processes
@@ -130,6 +131,7 @@ class TestWhatIsTold:
         await write(engine, "gus")
         assert await told(feed) == {"gus"}
 
+    @on_sqlite
     async def test_goes_on_when_the_log_was_trimmed_up_to_what_was_read(
         self, engine: AsyncEngine, store: Store, feed: ChangeFeed
     ) -> None:

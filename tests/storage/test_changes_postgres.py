@@ -102,6 +102,20 @@ class TestWhatIsTold:
 
             assert await told(feed) is None
 
+    async def test_goes_on_when_the_log_was_trimmed_while_no_transaction_ran(
+        self, engine: AsyncEngine, store: Store
+    ) -> None:
+        watch = PostgresWatch(engine, FAST, Deadline(5), lambda: None)
+        await write(engine, "ada", "bob")
+        now, _ = await watch.look(None)
+        _, end, _ = now.moment.split(":")
+        quiet = now._replace(moment=f"{end}:{end}:")  # whatever ran in another database of the server
+
+        await store.trim_changes(keep=1)
+        await write(engine, "eve")
+
+        assert (await watch.look(quiet))[1] == {"eve"}
+
     async def test_is_anybody_when_the_transactions_count_from_the_beginning_again(
         self, engine: AsyncEngine
     ) -> None:
