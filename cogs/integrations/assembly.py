@@ -52,7 +52,8 @@ async def _cog(
     opened.push_async_callback(gateway.close)
     ledger = Ledger(Store(engine), Known(providers), lambda change: bot.dispatch("integration_change", change))
     servers = _servers(bot, settings, ledger)
-    upkeep = await _upkeep(engine, settings, ledger, servers, opened)
+    feed = await _feed(engine)
+    upkeep = _upkeep(feed, settings, ledger, servers)
     service = IntegrationService(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
     revoker = Revoker(accounts=gateway, ledger=ledger, clock=clock)
     context = Context(
@@ -63,20 +64,13 @@ async def _cog(
         tenancy=tenancy,
         dashboard_url=settings.dashboard_url,
     )
-    # Closed last to first: what the use cases end or cancel is still answered.
-    for part in (context, revoker, service, upkeep, servers):
+    # Closed from last to first: what runs by itself ends, then what the use cases end or cancel is still answered.
+    for part in (context, revoker, service, feed, upkeep, servers):
         opened.push_async_callback(part.close)
     return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
 
 
-async def _upkeep(
-    engine: AsyncEngine,
-    settings: IntegrationsSettings,
-    ledger: Ledger,
-    servers: Servers,
-    opened: AsyncExitStack,
-) -> Upkeep:
-    feed = await _feed(engine, opened)
+def _upkeep(feed: ChangeFeed, settings: IntegrationsSettings, ledger: Ledger, servers: Servers) -> Upkeep:
     history_age = timedelta(days=settings.history_days)
     upkeep = Upkeep(feed=feed, ledger=ledger, servers=servers, clock=discord.utils.utcnow, history_age=history_age)
     feed.on_change = upkeep.woken
@@ -97,13 +91,15 @@ def _servers(bot: AnyBot, settings: IntegrationsSettings, ledger: Ledger) -> Ser
     )
 
 
-async def _feed(engine: AsyncEngine, opened: AsyncExitStack) -> ChangeFeed:
+async def _feed(engine: AsyncEngine) -> ChangeFeed:
     feed = ChangeFeed(engine)
-    opened.push_async_callback(feed.close)
     try:
         await feed.start()
-    except StorageError as error:
-        raise SettingsError(f"the database cannot be read: {error}") from error
+    except BaseException as error:
+        await feed.close()
+        if isinstance(error, StorageError):
+            raise SettingsError(f"the database cannot be read: {error}") from error
+        raise
     return feed
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -16,7 +16,7 @@ from .chat.answer import Interaction, Place, Reply
 from .chat.context import Context
 from .guard import AnyBot
 from .mirror.servers import Servers
-from .mirror.upkeep import CLEAN_SECONDS, Upkeep
+from .mirror.upkeep import CLEAN_SECONDS, LOOK_SECONDS, Upkeep
 from .names import COG
 
 _provider = app_commands.describe(provider="Which app")
@@ -49,16 +49,15 @@ class IntegrationsCog(
             loop.start()
             self._resources.push_async_callback(_stop, loop)
         if self._bot.is_ready():
-            await self.on_ready()
+            self._ready(self._shards())
 
     async def cog_unload(self) -> None:
         """Leave nothing behind."""
         await self._resources.aclose()
 
-    @tasks.loop(seconds=1)
+    @tasks.loop(seconds=LOOK_SECONDS)
     async def _look(self) -> None:
         await self._upkeep.look()
-        self._look.change_interval(seconds=self._upkeep.interval)
 
     @tasks.loop(seconds=CLEAN_SECONDS)
     async def _clean(self) -> None:
@@ -159,15 +158,19 @@ class IntegrationsCog(
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:
-        """All servers of this process are known."""
-        self._ready(
-            self._bot.shards if isinstance(self._bot, commands.AutoShardedBot) else [self._bot.shard_id or 0]
-        )
+        """All servers are known; of several shards each has said so itself."""
+        if not isinstance(self._bot, commands.AutoShardedBot):
+            self._ready(self._shards())
 
-    def _ready(self, shard_ids: Iterable[int]) -> None:
-        """Begin with the servers that there are, and look which stored ones of these shards are not among them."""
+    def _shards(self) -> Collection[int]:
+        if isinstance(self._bot, commands.AutoShardedBot):
+            return self._bot.shards.keys()
+        return [self._bot.shard_id or 0]
+
+    def _ready(self, shard_ids: Collection[int]) -> None:
+        """Begin with the servers of these shards, and look which stored ones are not among them."""
         if self._bot.intents.guilds:
-            self._servers.arrived(guild.id for guild in self._bot.guilds)
+            self._servers.arrived(guild.id for guild in self._bot.guilds if guild.shard_id in shard_ids)
             for shard_id in shard_ids:
                 self._servers.shard_ready(shard_id, self._bot.shard_count or 1)
 

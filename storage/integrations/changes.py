@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from .errors import StorageError
 from .listening import PostgresWatch
-from .watching import LOOK_SECONDS, Deadline, Pace, Position, SqliteWatch, Watch
+from .watching import Deadline, Pace, Position, SqliteWatch, Watch
 
 _log = logging.getLogger(__name__)
 _PACE = Pace()
@@ -30,6 +30,7 @@ class ChangeFeed:
         self._watch: Watch | None = None
         self._position: Position | None = None
         self._told_deaf = False
+        self._closed = False
         self.on_change: Callable[[], None] = _nobody
 
     async def start(self) -> None:
@@ -45,11 +46,6 @@ class ChangeFeed:
             self._drop()
             raise
 
-    @property
-    def interval(self) -> float:
-        """After how many seconds to look again, when nothing tells that something was written."""
-        return self._watch.interval if self._watch else LOOK_SECONDS
-
     async def look(self) -> frozenset[str] | None:
         """The Composio users whose rows were written since the last look that raised nothing.
 
@@ -57,19 +53,29 @@ class ChangeFeed:
         read before, or not all of it. Raises `StorageError` when the database cannot be asked. The next look
         connects again and tells what happened meanwhile.
         """
+        if self._closed:
+            return frozenset()
         try:
-            if self._watch is None:
-                self._watch = await self._opened()
-            elif not await self._watch.due():
+            if self._watch and not await self._is_due(self._watch):
                 return frozenset()
-            self._position, found = await self._watch.look(self._position)
+            watch = self._watch or await self._opened()
+            self._position, found = await watch.look(self._position)
         except StorageError:
             self._drop()
             raise
         return found
 
+    async def _is_due(self, watch: Watch) -> bool:
+        try:
+            return await watch.due()
+        except StorageError:
+            # A connection that was lost is replaced in the same look.
+            self._drop()
+            return True
+
     async def close(self) -> None:
         """Leave no connection and no task behind; a look must have ended, or been cancelled."""
+        self._closed = True
         self.on_change = _nobody
         self._drop()
         await self._deadline.close()

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from .errors import StorageError, of_driver, translated
-from .watching import LOG, LOOK_SECONDS, Deadline, News, Pace, Position, news, own_connection
+from .watching import LOG, Deadline, News, Pace, Position, news, own_connection
 
 CHANNEL = "integrations_change"
 
@@ -53,16 +53,12 @@ class PostgresWatch:
         self._driver: Any = None
         self._closed = False
         self._woken = asyncio.Event()
-        self._check_due = 0.0
+        self._check_due = self._beat_due = 0.0
 
     @property
     def hears(self) -> bool:
         """Whether notifications arrive."""
         return self._driver is not None
-
-    @property
-    def interval(self) -> float:
-        return self._pace.beat if self.hears else LOOK_SECONDS
 
     async def open(self) -> None:
         if self._engine.dialect.driver == "asyncpg":
@@ -116,8 +112,10 @@ class PostgresWatch:
             # What no trigger tells, a restore for one, is found when who listens looks too, though seldom.
             self._check_due = now + self._pace.check
             return True
-        # A dead connection is as silent as one where nothing happens.
-        await self._deadline.within(self._ask())
+        if now >= self._beat_due:
+            # A dead connection is as silent as one where nothing happens.
+            self._beat_due = now + self._pace.beat
+            await self._deadline.within(self._ask())
         return False
 
     async def _ask(self) -> None:

@@ -55,26 +55,38 @@ class Servers(Queries):
 
     async def servers_of_shard(self, shard_id: int, shard_count: int, *, after: int, limit: int) -> list[int]:
         """The servers of a shard that were not left, by id from the first above *after* on."""
+        return await self._of_shard(shard_id, shard_count, servers.c.left_at.is_(None), after, limit)
+
+    async def left_servers(
+        self, shard_id: int, shard_count: int, *, before: datetime, after: int, limit: int
+    ) -> list[int]:
+        """The servers of a shard that were left before then, by id from the first above *after* on."""
+        return await self._of_shard(shard_id, shard_count, servers.c.left_at < before, after, limit)
+
+    async def _of_shard(
+        self, shard_id: int, shard_count: int, which: sa.ColumnElement[bool], after: int, limit: int
+    ) -> list[int]:
         # Discord's rule. PostgreSQL shifts by an integer only, which a parameter of ours is not.
         shard = servers.c.guild_id.bitwise_rshift(sa.literal_column("22")) % shard_count
         statement = (
             sa.select(servers.c.guild_id)
-            .where(servers.c.guild_id > after, servers.c.left_at.is_(None), shard == shard_id)
+            .where(servers.c.guild_id > after, which, shard == shard_id)
             .order_by(servers.c.guild_id)
             .limit(limit)
         )
         async with self._reading() as connection:
             return list((await connection.execute(statement)).scalars())
 
-    async def forget_servers(self, left_before: datetime, limit: int = 100) -> list[Forgotten]:
-        """Delete up to *limit* servers that were left before then, with their events, in one transaction.
+    async def forget_servers(self, guild_ids: Collection[int], left_before: datetime) -> list[Forgotten]:
+        """Delete those of these servers that were left before then, with their events, in one transaction.
 
-        What else is stored of a server's Composio user goes with the last server of that user; its remaining
-        events are counted with one of its servers. A server that came back keeps everything.
+        At most some hundred are taken at a time. What else is stored of a server's Composio user goes with the last
+        server of that user; its remaining events are counted with one of its servers. A server that came back keeps
+        everything.
         """
         async with self._transaction() as connection:
             await self._keep_others_from_arriving(connection)
-            gone = await _delete_servers(connection, left_before, limit)
+            gone = await _delete_servers(connection, guild_ids, left_before)
             if not gone:
                 return []
             counted = await _delete_events(connection, events.c.guild_id, gone)
@@ -108,16 +120,12 @@ async def _known(connection: AsyncConnection, guild_ids: Collection[int]) -> dic
     return known
 
 
-async def _delete_servers(connection: AsyncConnection, left_before: datetime, limit: int) -> dict[int, str]:
-    left = (
-        sa.select(servers.c.guild_id)
-        .where(servers.c.left_at < left_before)
-        .order_by(servers.c.left_at, servers.c.guild_id)
-        .limit(limit)
-    )
+async def _delete_servers(
+    connection: AsyncConnection, guild_ids: Collection[int], left_before: datetime
+) -> dict[int, str]:
     statement = (
         sa.delete(servers)
-        .where(servers.c.guild_id.in_(left))
+        .where(servers.c.guild_id.in_(guild_ids), servers.c.left_at < left_before)
         .returning(servers.c.guild_id, servers.c.composio_user_id)
     )
     return dict(sorted((guild_id, user_id) for guild_id, user_id in await connection.execute(statement)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Collection, Coroutine
+from collections.abc import Collection, Coroutine
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -16,8 +16,6 @@ from .errors import StorageError, translated
 from .tables import changes
 
 LOG = changes.name
-# Another process's change is known within five seconds, also where the database cannot tell that there is one.
-LOOK_SECONDS = 4.5
 
 T = TypeVar("T")
 News = frozenset[str] | None
@@ -51,10 +49,6 @@ class Position(NamedTuple):
 class Watch(Protocol):
     """One attempt to follow the log, good until its first error; every method but *close* raises StorageError."""
 
-    @property
-    def interval(self) -> float:
-        """After how many seconds to look again, when nothing tells that something was written."""
-
     async def open(self) -> None:
         """Connect."""
 
@@ -84,18 +78,7 @@ class Deadline:
                 return task.result()
         finally:
             task.cancel()
-        raise self._silent()
-
-    async def shortly(self, work: Awaitable[T]) -> T:
-        """The same for *work* that ends at once when it is cancelled."""
-        try:
-            async with asyncio.timeout(self._seconds):
-                return await work
-        except TimeoutError:
-            raise self._silent() from None
-
-    def _silent(self) -> StorageError:
-        return StorageError(f"the database did not answer within {self._seconds:g} seconds")
+        raise StorageError(f"the database did not answer within {self._seconds:g} seconds")
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Do *work* without waiting for it."""
@@ -161,10 +144,6 @@ class SqliteWatch:
         self._deadline = deadline
         self._connection: sqlite3.Connection | None = None
         self._id = next(_connections)
-
-    @property
-    def interval(self) -> float:
-        return LOOK_SECONDS
 
     async def open(self) -> None:
         path = await self._deadline.within(self._path())

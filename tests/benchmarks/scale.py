@@ -24,7 +24,7 @@ from cogs.integrations.mirror.known import Known
 from cogs.integrations.mirror.ledger import Ledger
 from cogs.integrations.mirror.servers import Servers
 from cogs.integrations.mirror.tenancy import Tenancy
-from cogs.integrations.mirror.upkeep import Upkeep
+from cogs.integrations.mirror.upkeep import LOOK_SECONDS, Upkeep
 from storage.integrations import ChangeFeed, Store, open_engine, prepare
 from tests.benchmarks.parts import CATALOG, Effort
 from tests.benchmarks.scenery import emptied, fill, touch
@@ -167,8 +167,8 @@ async def _idle(upkeep: Upkeep) -> float:
     """The CPU of half a minute in which nothing is written."""
     gc.collect()
     begin = time.process_time()
-    for _ in range(round(IDLE_SECONDS / upkeep.interval)):
-        await asyncio.sleep(upkeep.interval)
+    for _ in range(round(IDLE_SECONDS / LOOK_SECONDS)):
+        await asyncio.sleep(LOOK_SECONDS)
         await upkeep.look()
     return time.process_time() - begin
 

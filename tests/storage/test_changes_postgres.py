@@ -114,7 +114,7 @@ class TestWhatIsTold:
         await store.trim_changes(keep=1)
         await write(engine, "eve")
 
-        assert (await watch.look(quiet))[1] == {"eve"}
+        assert (await watch.look(quiet))[1] == frozenset({"eve"})
 
     async def test_is_anybody_when_the_transactions_count_from_the_beginning_again(
         self, engine: AsyncEngine

@@ -18,7 +18,7 @@ from tests.storage.rows import ADA, LATER, NOON, event, history, row, sync
 
 pytestmark = pytest.mark.quick
 
-ONE, TWO, THREE = 101 << 22, 102 << 22, 103 << 22
+ALL = ONE, TWO, THREE = 101 << 22, 102 << 22, 103 << 22
 LONG_AFTER = NOON + timedelta(days=30)
 
 
@@ -125,6 +125,8 @@ class TestTheServersOfAShard:
         await store.leave([ONE], NOON)
 
         assert await store.servers_of_shard(0, 1, after=0, limit=10) == [TWO]
+        assert await store.left_servers(0, 1, before=LATER, after=0, limit=10) == [ONE]
+        assert await store.left_servers(0, 1, before=NOON, after=0, limit=10) == []
 
     async def test_have_the_biggest_ids_too(self, store: Store) -> None:
         biggest = 2**63 - 1
@@ -139,7 +141,7 @@ class TestForgetting:
         await synced(store, ONE, events=2)
         await store.leave([ONE], NOON)
 
-        assert await store.forget_servers(LATER) == [Forgotten(ONE, ADA, 2, user_forgotten=True)]
+        assert await store.forget_servers(ALL, LATER) == [Forgotten(ONE, ADA, 2, user_forgotten=True)]
         assert await remembered(store, ADA) == (False, 0)
 
     async def test_takes_events_of_no_server_with_their_user(self, store: Store) -> None:
@@ -147,7 +149,7 @@ class TestForgetting:
         await sync(store, row(), happened=[event(), event(guild_id=ONE)])
         await store.leave([ONE], NOON)
 
-        assert await store.forget_servers(LATER) == [Forgotten(ONE, ADA, 2, user_forgotten=True)]
+        assert await store.forget_servers(ALL, LATER) == [Forgotten(ONE, ADA, 2, user_forgotten=True)]
 
     async def test_leaves_a_user_whom_another_server_has(self, store: Store) -> None:
         await store.arrive({ONE: ADA, TWO: ADA})
@@ -155,7 +157,7 @@ class TestForgetting:
         await synced(store, TWO)
         await store.leave([ONE], NOON)
 
-        assert await store.forget_servers(LATER) == [Forgotten(ONE, ADA, 1, user_forgotten=False)]
+        assert await store.forget_servers(ALL, LATER) == [Forgotten(ONE, ADA, 1, user_forgotten=False)]
         assert await remembered(store, ADA) == (True, 1)
 
     async def test_leaves_a_user_whose_other_server_was_left_but_is_not_forgotten_yet(self, store: Store) -> None:
@@ -164,7 +166,7 @@ class TestForgetting:
         await store.leave([ONE], NOON)
         await store.leave([TWO], LONG_AFTER)
 
-        assert [found.user_forgotten for found in await store.forget_servers(LATER)] == [False]
+        assert [found.user_forgotten for found in await store.forget_servers(ALL, LATER)] == [False]
         assert (await remembered(store, ADA))[0]
 
     async def test_of_all_servers_of_a_user_at_once_takes_the_user_too(self, store: Store) -> None:
@@ -174,7 +176,7 @@ class TestForgetting:
         await synced(store, THREE, "bob")
         await store.leave([ONE, TWO], NOON)
 
-        assert await store.forget_servers(LATER) == [
+        assert await store.forget_servers(ALL, LATER) == [
             Forgotten(ONE, ADA, 1, user_forgotten=True),
             Forgotten(TWO, ADA, 1, user_forgotten=True),
         ]
@@ -188,20 +190,17 @@ class TestForgetting:
         await synced(store, ONE)
         stands = await picture(engine)
 
-        assert await store.forget_servers(before) == []
+        assert await store.forget_servers(ALL, before) == []
         assert await picture(engine) == stands
 
-    async def test_takes_the_longest_gone_first_and_no_more_than_asked_for(
-        self, store: Store, engine: AsyncEngine
-    ) -> None:
+    async def test_takes_only_those_that_were_named(self, store: Store, engine: AsyncEngine) -> None:
         await store.arrive({ONE: "a", TWO: "b", THREE: "c"})
-        for guild_id, days in ((ONE, 2), (TWO, 1), (THREE, 3)):
-            await store.leave([guild_id], NOON - timedelta(days=days))
+        await store.leave([ONE, TWO], NOON)
 
-        forgotten = await store.forget_servers(NOON, limit=2)
+        forgotten = await store.forget_servers([TWO, THREE], LATER)
 
-        assert [found.guild_id for found in forgotten] == [ONE, THREE]
-        assert await stored(engine) == {TWO: ("b", True)}
+        assert [found.guild_id for found in forgotten] == [TWO]
+        assert await stored(engine) == {ONE: ("a", True), THREE: ("c", False)}
 
     async def test_leaves_a_server_that_came_back(self, store: Store) -> None:
         await store.arrive({ONE: ADA})
@@ -209,7 +208,7 @@ class TestForgetting:
         await store.leave([ONE], NOON)
         await store.arrive({ONE: ADA})
 
-        assert await store.forget_servers(LATER) == []
+        assert await store.forget_servers(ALL, LATER) == []
         assert await remembered(store, ADA) == (True, 1)
 
     async def test_that_fails_takes_nothing(self, store: Store, engine: AsyncEngine) -> None:
@@ -224,7 +223,7 @@ class TestForgetting:
 
         sqlalchemy_event.listen(engine.sync_engine, "before_cursor_execute", fail)
         with pytest.raises(StorageError):
-            await store.forget_servers(LATER)
+            await store.forget_servers(ALL, LATER)
         sqlalchemy_event.remove(engine.sync_engine, "before_cursor_execute", fail)
 
         assert await picture(engine) == before
@@ -253,7 +252,7 @@ class TestAServerThatComesBackMeanwhile:
                     arriving.append(asyncio.create_task(Store(other).arrive({comes_back: ADA})))
 
             sqlalchemy_event.listen(engine.sync_engine, "before_cursor_execute", arrive)
-            await store.forget_servers(LATER)
+            await store.forget_servers(ALL, LATER)
             await arriving[0]
 
         assert (await stored(engine))[comes_back] == (ADA, False)
@@ -270,7 +269,7 @@ class TestAServerThatComesBackMeanwhile:
             await connection.exec_driver_sql(arrival)
             waits = asyncio.Event()
             sqlalchemy_event.listen(engine.sync_engine, "before_cursor_execute", lambda *_: waits.set())
-            forgetting = asyncio.create_task(store.forget_servers(LATER))
+            forgetting = asyncio.create_task(store.forget_servers(ALL, LATER))
             await asyncio.wait_for(waits.wait(), 10)
             await asyncio.wait({forgetting}, timeout=0.3)  # long enough for who does not wait
 
@@ -281,7 +280,7 @@ class TestAServerThatComesBackMeanwhile:
         async with another(engine) as other:
             for _ in range(100):
                 await store.leave([ONE], NOON)
-                await asyncio.gather(store.forget_servers(LATER), Store(other).arrive({ONE: ADA}))
+                await asyncio.gather(store.forget_servers(ALL, LATER), Store(other).arrive({ONE: ADA}))
 
                 assert await stored(engine) == {ONE: (ADA, False)}
 

@@ -55,9 +55,11 @@ async def _pressed(context: Context, reply: Reply, argument: str) -> None:
     interaction = reply.interaction
     user_id = context.user_id(interaction)
     context.cool_down.spend(interaction)
+    run = context.service.start_sync(user_id, actor(interaction))
     await _label(reply, "Syncing…")
+    if not interaction.response.is_done():
+        await reply.wait()
     try:
-        run = context.service.start_sync(user_id, actor(interaction))
         await _follow(run, lambda text: _label(reply, text))
         report = await run.report()
         mirror = await context.service.look(user_id)
@@ -76,11 +78,15 @@ async def _follow(run: SyncRun, tell: Callable[[str], Awaitable[None]]) -> None:
         if run.read > told:
             told = run.read
             of = f"{run.read:,} of {count(run.total, 'account')}" if run.total else count(run.read, "account")
-            await tell(f"Syncing… {of}")
+            with suppress(discord.HTTPException):  # the result is told all the same
+                await tell(f"Syncing… {of}")
 
 
 async def _label(reply: Reply, label: str) -> None:
-    """Say *label* on the list's button. It can be pressed all the same: who does joins, or begins anew."""
+    """Say *label* on the list's button, where that can be done.
+
+    It can be pressed all the same: who does joins what runs, or begins anew.
+    """
     message = reply.interaction.message
     if message is None:
         return
@@ -89,7 +95,7 @@ async def _label(reply: Reply, label: str) -> None:
         if isinstance(item, discord.ui.Button) and (item.custom_id or "").startswith("integrations:sync:"):
             item.label = label
     view.stop()
-    with suppress(discord.NotFound):
+    with suppress(discord.HTTPException):
         await reply.relabel(view)
 
 

@@ -128,13 +128,20 @@ class Ledger:
         with _stored():
             return await self._store.servers_of_shard(shard_id, shard_count, after=after, limit=limit)
 
-    async def forget_servers(self, left_before: datetime) -> None:
-        """Delete what belongs to the servers that were left before then; nothing is touched at Composio."""
+    async def left_servers(
+        self, shard_id: int, shard_count: int, *, before: datetime, after: int, limit: int
+    ) -> list[int]:
+        """The stored servers of a shard that were left before then, by id."""
         with _stored():
-            while forgotten := await self._store.forget_servers(left_before):
-                for gone in forgotten:
-                    also = " and its Composio user's rows" if gone.user_forgotten else ""
-                    log.info("deleted %d events of server %d, which was left%s", gone.events, gone.guild_id, also)
+            return await self._store.left_servers(shard_id, shard_count, before=before, after=after, limit=limit)
+
+    async def forget_servers(self, guild_ids: Collection[int], left_before: datetime) -> None:
+        """Delete what belongs to those of these servers that were left before then; not at Composio."""
+        with _stored():
+            forgotten = await self._store.forget_servers(guild_ids, left_before)
+        for gone in forgotten:
+            also = " and its Composio user's rows" if gone.user_forgotten else ""
+            log.info("deleted %d events of server %d, which was left%s", gone.events, gone.guild_id, also)
 
     async def forget_events(self, before: datetime) -> None:
         """Delete what happened before then, and the oldest of the log of changes."""

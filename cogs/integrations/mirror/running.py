@@ -16,6 +16,7 @@ class Running:
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
+        self.closed = False
 
     def start(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         """A task that nobody's cancellation ends, when it is awaited through `asyncio.shield`."""
@@ -35,6 +36,7 @@ class Running:
 
     async def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Let what is under way end, for at most *seconds*; then cancel it."""
+        self.closed = True
         await self.settled(seconds)
         late = list(self._tasks)
         for task in late:

@@ -17,6 +17,7 @@ from .tenancy import Tenancy
 log = logging.getLogger(__name__)
 
 _PAGE = 1000
+_NO_ID = 2**63  # Discord's ids have 64 bits, of which the first is not used; the database could not store it
 
 
 class Servers:
@@ -46,15 +47,21 @@ class Servers:
         self._arriving: dict[int, None] = {}
         self._leaving: dict[int, datetime] = {}
         self._ready: set[tuple[int, int]] = set()
+        self._known_shards: set[tuple[int, int]] = set()
         self._running = Running()
         self._working = False
 
     def arrived(self, guild_ids: Iterable[int]) -> None:
-        """The bot is in these servers; their rows are read soon."""
-        arriving = dict.fromkeys(guild_ids)
+        """The bot is in these servers; the rows of those that are not served yet are read soon."""
+        arriving = dict.fromkeys(guild_id for guild_id in guild_ids if guild_id not in self._served)
         for guild_id in self._leaving.keys() & arriving.keys():
             del self._leaving[guild_id]
         self._arriving |= arriving
+        self.work_soon()
+
+    def store_again(self) -> None:
+        """The database was put back: what it says of the servers that are served may be old."""
+        self._arriving |= dict.fromkeys(self._served)
         self.work_soon()
 
     def left(self, guild_id: int) -> None:
@@ -94,11 +101,13 @@ class Servers:
     def _is_news(self, guild_id: int) -> bool:
         if guild_id in self._served or guild_id in self._arriving or self._user_id(guild_id) is None:
             return False
+        if not 0 < guild_id < _NO_ID:
+            return False
         return self._is_member is None or self._is_member(guild_id)
 
     def work_soon(self) -> None:
         """Store who has come and gone, and read what those who came have; what fails is left for the next time."""
-        if not self._working and (self._arriving or self._ready or self._leaving):
+        if not self._working and not self._running.closed and (self._arriving or self._ready or self._leaving):
             with suppress(RuntimeError):  # asked from outside the event loop: the next look does it
                 asyncio.get_running_loop()
                 self._working = True
@@ -156,6 +165,7 @@ class Servers:
                         self._drop(guild_id)
                 after = page[-1]
             self._ready.discard((shard_id, shard_count))
+            self._known_shards.add((shard_id, shard_count))
 
     async def _leave(self) -> None:
         leaving = dict(self._leaving)
@@ -168,5 +178,18 @@ class Servers:
             await self.forget()
 
     async def forget(self) -> None:
-        """Delete what belongs to servers that were left long enough ago."""
-        await self._ledger.forget_servers(self._clock() - self._forget_after)
+        """Delete what belongs to servers that were left long enough ago, of shards whose servers are all known.
+
+        Who came back while this process was off, or was put back by a restore, is stored as served again.
+        """
+        before = self._clock() - self._forget_after
+        for shard_id, shard_count in list(self._known_shards):
+            after = 0
+            while page := await self._ledger.left_servers(
+                shard_id, shard_count, before=before, after=after, limit=BATCH
+            ):
+                left = [guild_id for guild_id in page if self._is_member and not self._is_member(guild_id)]
+                await self._ledger.forget_servers(left, before)
+                self._arriving |= dict.fromkeys(set(page).difference(left))
+                after = page[-1]
+        self.work_soon()

@@ -16,15 +16,13 @@ from .servers import Servers
 
 log = logging.getLogger(__name__)
 
+# Another process's change is known within five seconds, also where the database cannot tell that there is one.
+LOOK_SECONDS = 4.5
 CLEAN_SECONDS = 3600.0
 
 
 class Feed(Protocol):
     """Tells whose rows were written, by whichever program: see `storage.integrations.ChangeFeed`."""
-
-    @property
-    def interval(self) -> float:
-        """After how many seconds to look again."""
 
     async def look(self) -> frozenset[str] | None:
         """The Composio users that were written since the last look, None when anything may have changed."""
@@ -53,15 +51,10 @@ class Upkeep:
         self._behind: frozenset[str] | None = frozenset()
         self._fails = False
 
-    @property
-    def interval(self) -> float:
-        """After how many seconds to look again, when nobody is woken before."""
-        return self._feed.interval
-
     def woken(self) -> None:
         """The database says that something was written: look soon."""
         self._again = True
-        if not self._looking:
+        if not self._looking and not self._running.closed:
             self._running.start(self.look())
 
     async def look(self) -> None:
@@ -85,6 +78,8 @@ class Upkeep:
             # What could not be read the last time is still to be read.
             self._behind = None if written is None or self._behind is None else self._behind | written
             await self._ledger.catch_up(self._behind)
+            if self._behind is None:
+                self._servers.store_again()
         except (StorageError, StorageUnavailableError) as error:
             if not self._fails:
                 log.warning("what others write to the database is not noticed for now: %s", error)
@@ -104,5 +99,5 @@ class Upkeep:
             log.warning("what is old is deleted at the next round: reference %s", error.reference)
 
     async def close(self) -> None:
-        """End what was begun; what is cut off is done again after the next start."""
+        """End what was begun, and begin nothing any more; what is cut off is done after the next start."""
         await self._running.close(1.0)

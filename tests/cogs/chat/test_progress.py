@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import discord
 import pytest
 from simcord.results import ResponseMessage
 
@@ -239,3 +240,49 @@ async def test_after_a_crash_the_same_button_joins_what_somebody_else_began(
     assert slow.asked == 2
     assert "Already up to date" in text(pressed.followups[0])
     assert labels_of(abandoned)[0] == "Sync from Composio"
+
+
+class Overloaded:
+    """What Discord answers when it has too much to do."""
+
+    status = 503
+    reason = "Service Unavailable"
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let every edit of a kind fail that only decorates."""
+
+    async def overloaded(*_: object) -> None:
+        raise discord.DiscordServerError(Overloaded(), "overloaded")  # type: ignore[arg-type]
+
+    monkeypatch.setattr(live("chat.answer").Reply, name, overloaded)
+
+
+async def test_a_label_that_discord_refuses_keeps_nobody_from_syncing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.composio.connect("gmail")
+    listed = message_of(await world.member.slash(world.channel, "integrations list"))
+    refuse(monkeypatch, "relabel")
+
+    pressed = await world.member.click(listed, label="Sync from Composio")
+
+    assert "Synced: 1 added" in text(pressed.followups[-1])
+    assert "🟢 **Gmail** · Connected" in shown(pressed)
+
+
+async def test_a_progress_that_discord_refuses_keeps_nobody_from_the_result(
+    world: World, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(_text: str) -> None:
+        raise discord.DiscordServerError(Overloaded(), "overloaded")  # type: ignore[arg-type]
+
+    run = live("mirror.service").SyncRun()
+    run.task = asyncio.create_task(slow.go.wait())
+    run.progress(300, 1_000)
+    monkeypatch.setattr(live("chat.report"), "PROGRESS_SECONDS", 0.0)
+    following = asyncio.create_task(live("chat.report")._follow(run, refused))  # noqa: SLF001
+    await asyncio.sleep(0)
+    slow.go.set()
+
+    await following

@@ -54,10 +54,11 @@ class Serving:
         await self.servers.settled()
 
     async def join(self, *guild_ids: int) -> None:
-        """The bot comes into these servers."""
+        """The bot comes into these servers, and its only shard is ready."""
+        self.servers.arrived(guild_ids)
         if self.members is not None:
             self.members.update(guild_ids)
-        self.servers.arrived(guild_ids)
+            self.servers.shard_ready(0, 1)
         await self.settled()
 
     async def part(self, *guild_ids: int) -> None:

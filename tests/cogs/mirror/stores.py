@@ -136,8 +136,10 @@ class Stage(Store):
     async def leave(self, guild_ids: Collection[int], at: datetime) -> None:
         await self._played("leave", lambda: super(Stage, self).leave(guild_ids, at))
 
-    async def forget_servers(self, left_before: datetime, limit: int = 100) -> list[Any]:
-        return await self._played("forget_servers", lambda: super(Stage, self).forget_servers(left_before, limit))
+    async def forget_servers(self, guild_ids: Collection[int], left_before: datetime) -> list[Any]:
+        return await self._played(
+            "forget_servers", lambda: super(Stage, self).forget_servers(guild_ids, left_before)
+        )
 
     async def forget_events(self, before: datetime) -> int:
         return await self._played("forget_events", lambda: super(Stage, self).forget_events(before))

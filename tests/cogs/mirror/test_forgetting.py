@@ -202,3 +202,61 @@ async def test_nothing_is_asked_of_composio_and_nothing_is_touched_there(
     assert standin.requests == []
     assert standin.accounts[account.id].status == "ACTIVE"
     await use_cases.close()
+
+
+# What only looks as if it had been left
+
+
+async def left_long_ago(engine: AsyncEngine, *guild_ids: int) -> Serving:
+    """Servers that a process had left, which is gone; it is a month later."""
+    before = Serving(engine)
+    await before.connect(*guild_ids)
+    await before.join(*guild_ids)
+    await before.part(*guild_ids)
+    after = Serving(engine)
+    after.clock.go_on(days=40)
+    return after
+
+
+async def test_nothing_is_deleted_before_it_is_known_which_servers_there_are(engine: AsyncEngine) -> None:
+    serving = await left_long_ago(engine, 1)
+
+    await serving.servers.forget()
+
+    assert list(await serving.stored()) == [1]
+    assert list((await serving.store.read(user(1))).rows) == ["gmail"]
+
+
+async def test_a_server_that_came_back_while_nobody_looked_is_kept(engine: AsyncEngine) -> None:
+    await left_long_ago(engine, 1)
+    serving = Serving(engine, members={1})
+    serving.clock.go_on(days=40)
+    serving.servers.shard_ready(0, 1)
+    await serving.settled()
+
+    await serving.servers.forget()
+    await serving.settled()
+
+    assert await serving.stored() == {1: None}
+    assert serving.gmail(1) is Condition.CONNECTED
+
+
+async def test_a_server_of_another_process_is_for_that_one_to_forget(engine: AsyncEngine) -> None:
+    elsewhere = 1 << 22
+    serving = await left_long_ago(engine, elsewhere)
+    serving.servers.shard_ready(0, 2)
+    await serving.settled()
+
+    await serving.servers.forget()
+
+    assert list(await serving.stored()) == [elsewhere]
+
+
+async def test_who_cannot_know_its_servers_forgets_none(engine: AsyncEngine) -> None:
+    await left_long_ago(engine, 1)
+    serving = Serving(engine, members=None)
+    serving.clock.go_on(days=40)
+
+    await serving.servers.forget()
+
+    assert list(await serving.stored()) == [1]

@@ -254,7 +254,7 @@ async def test_a_failure_is_ours_with_the_reference_of_the_log_and_leaves_memory
         ledger.write(row(enabled=False, revision=1), [became(Condition.CONNECTED, Condition.DISABLED)]),
         ledger.arrive({1: USER}),
         ledger.leave([1], NOW),
-        ledger.forget_servers(NOW),
+        ledger.forget_servers([1], NOW),
         ledger.forget_events(NOW),
     ):
         caplog.clear()

@@ -25,7 +25,6 @@ class Scripted:
     def __init__(self) -> None:
         self.next: list[Told | Exception] = []
         self.looks = 0
-        self.interval = 0.25
         self.gate = Gate()
 
     async def look(self) -> Told:
@@ -84,12 +83,6 @@ async def test_who_was_written_is_read_and_nobody_else(upkeep: Upkeep, feed: Scr
     assert serving.gmail(1) is Condition.CONNECTED
 
 
-def test_the_feed_says_how_often_to_look(upkeep: Upkeep, feed: Scripted) -> None:
-    feed.interval = 7.5
-
-    assert upkeep.interval == 7.5
-
-
 async def test_when_nothing_was_written_nothing_is_read(upkeep: Upkeep, serving: Serving) -> None:
     await upkeep.look()
 
@@ -122,6 +115,7 @@ async def test_what_could_not_be_read_is_read_at_the_next_look(
     serving.store.broken.clear()
     await upkeep.look()
     assert serving.gmail(1) is serving.gmail(2) is Condition.CONNECTED
+    await serving.settled()
 
     serving.store.batches.clear()
     await upkeep.look()
@@ -296,3 +290,28 @@ async def test_what_cannot_be_deleted_now_is_deleted_at_the_next_round(
     await upkeep.clean()
     assert await serving.stored() == {2: None}
     assert await serving.store.events(user(2), None, offset=0, limit=10) == []
+
+
+# What was put back
+
+
+async def test_what_a_restore_says_of_a_served_server_is_corrected(
+    upkeep: Upkeep, feed: Scripted, serving: Serving, engine: AsyncEngine
+) -> None:
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql("DELETE FROM integrations_server WHERE guild_id = 1")
+        await connection.exec_driver_sql("UPDATE integrations_server SET left_at = '2026-01-01 00:00:00.000000'")
+    feed.next = [None]
+
+    await upkeep.look()
+    await serving.settled()
+
+    assert await serving.stored() == {1: None, 2: None}
+
+
+async def test_a_closed_upkeep_is_not_woken(upkeep: Upkeep, feed: Scripted) -> None:
+    await upkeep.close()
+    upkeep.woken()
+    await asyncio.sleep(0)
+
+    assert feed.looks == 0

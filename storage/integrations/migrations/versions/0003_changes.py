@@ -80,6 +80,13 @@ _POSTGRES = (
 )
 
 
+# Also for a session that replays what others wrote, as some restores do.
+_ALWAYS = tuple(
+    f"ALTER TABLE integrations_provider ENABLE ALWAYS TRIGGER integrations_provider_{what}"
+    for what in ("inserted", "updated", "deleted", "truncated")
+)
+
+
 def upgrade() -> None:
     """Create the servers, known from what happened in them, and the log with the triggers that write it."""
     _create_servers()
@@ -116,7 +123,7 @@ def _create_log() -> None:
     )
     connection = op.get_bind()
     sqlite = connection.dialect.name == "sqlite"
-    for statement in _SQLITE if sqlite else _POSTGRES:
+    for statement in _SQLITE if sqlite else (*_POSTGRES, *_ALWAYS):
         connection.exec_driver_sql(statement)
     # The first row tells this log from any other that a restore may put in its place.
     token = "random()" if sqlite else _RANDOM
