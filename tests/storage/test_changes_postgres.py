@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.integrations import ChangeFeed, StorageError, Store, open_engine, prepare
@@ -21,6 +22,11 @@ from tests.storage.databases import execute
 from tests.storage.feeds import FAST, LONG, another, followed, insert, told, told_of, write
 
 pytestmark = on_postgres
+
+_CUT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +98,16 @@ class TestWhatIsTold:
         for user in ("ada", "bob"):
             await write(engine, user)
             assert await told(feed) == {user}
+
+    async def test_is_what_a_session_writes_that_replays_others(
+        self, engine: AsyncEngine, feed: ChangeFeed
+    ) -> None:
+        await write(engine, "ada")
+        assert await told(feed) == {"ada"}
+
+        await execute(engine, "SET LOCAL session_replication_role = replica", "DELETE FROM integrations_provider")
+
+        assert await told(feed) == {"ada"}
 
     async def test_is_found_without_a_notification(self, engine: AsyncEngine) -> None:
         async with followed(engine, Pace(check=0.05, burst=0.0)) as feed:
@@ -262,6 +278,21 @@ class TestTheConnectionThatListens:
         await wire.start(wire.port)
 
         assert await told(feed) == {"ada"}
+
+    async def test_that_was_cut_is_replaced_in_the_same_look(self, engine: AsyncEngine, url: str) -> None:
+        direct = open_engine(url)
+        async with followed(engine) as feed:
+            lost = asyncio.Event()
+            feed.on_change = lost.set
+            async with direct.begin() as connection:
+                cut = await connection.execute(text(_CUT))
+                assert cut.scalars().all() == [True]
+            await execute(direct, insert("bob"))
+            async with asyncio.timeout(5):
+                await lost.wait()
+
+            assert await feed.look() == frozenset({"bob"})
+        await direct.dispose()
 
     async def test_that_is_silent_is_given_up(self, engine: AsyncEngine, url: str, wire: Wire) -> None:
         direct = open_engine(url)
