@@ -80,9 +80,9 @@ class Servers(Queries):
     async def forget_servers(self, guild_ids: Collection[int], left_before: datetime) -> list[Forgotten]:
         """Delete those of these servers that were left before then, with their events, in one transaction.
 
-        At most some hundred are taken at a time. What else is stored of a server's Composio user goes with the last
-        server of that user; its remaining events are counted with one of its servers. A server that came back keeps
-        everything.
+        At most some hundred are taken at a time. What else is stored of a server's Composio user goes with the
+        last server of that user; its remaining events are counted with one of its servers. A server that came back
+        keeps everything.
         """
         async with self._transaction() as connection:
             await self._keep_others_from_arriving(connection)
