@@ -23,7 +23,7 @@ class Integrations(Protocol):
 
     All answers come from memory, which keeps what the servers have that this bot serves here. They are never older
     than the last sync, toggle or revoke of this process. What anything else writes to the database they know
-    within one second on PostgreSQL, and within five on SQLite or behind a pooler that cannot ``LISTEN``, as long as
+    within one second on PostgreSQL, and within five on SQLite or behind a pooler that cannot ``LISTEN``, while
     the database can be read; docs/how-it-stays-right.md names the exceptions.
     """
 
