@@ -26,7 +26,7 @@ async def _main(effort: Effort) -> None:
     print(rendered("CPU time (medians of interleaved rounds); memory in the last row", rows))  # noqa: T201
     print(f"\n{await loading.measured(effort)}")  # noqa: T201
     lines = [line async for line in scale.measured(effort)]
-    print(f"\n{scale.rendered(lines)}")  # noqa: T201
+    print(f"\n{scale.rendered(lines, await scale.waking())}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import os
 import tempfile
 import time
 import tracemalloc
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -107,7 +107,7 @@ async def _line(name: str, url: str, size: int, rows: int, rounds: int) -> Seque
     memory = await _memory(url, guilds)
     async with _process(url) as (servers, upkeep):
         load = await _loading(servers, guilds)
-        idle = await _idle(upkeep)
+        idle = await _idle(upkeep.look)
         changes = [await _changes(upkeep, url, guilds) for _ in range(rounds)]
     return (
         name,
@@ -163,13 +163,18 @@ async def _loading(servers: Servers, guilds: Sequence[int]) -> Cost:
     return Cost(taken, held[-1])
 
 
-async def _idle(upkeep: Upkeep) -> float:
+async def waking() -> float:
+    """The CPU of half a minute in which this process wakes as often, and does nothing."""
+    return await _idle(lambda: asyncio.sleep(0))
+
+
+async def _idle(look: Callable[[], Awaitable[None]]) -> float:
     """The CPU of half a minute in which nothing is written."""
     gc.collect()
     begin = time.process_time()
     for _ in range(round(IDLE_SECONDS / LOOK_SECONDS)):
         await asyncio.sleep(LOOK_SECONDS)
-        await upkeep.look()
+        await look()
     return time.process_time() - begin
 
 
@@ -198,9 +203,10 @@ async def _memory(url: str, guilds: Sequence[int]) -> int:
     return after - before
 
 
-def rendered(lines: Sequence[Sequence[str]]) -> str:
-    """The table as text."""
+def rendered(lines: Sequence[Sequence[str]], woken: float) -> str:
+    """The table as text; *woken* are the seconds that `waking` took."""
     table = [_HEAD, *lines]
     widths = [max(len(line[number]) for line in table) for number in range(len(_HEAD))]
     rows = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in table]
-    return "\n".join([f"One process's servers ({_GOALS})", "", rows[0], "-" * len(rows[0]), *rows[1:]])
+    alone = f"to wake as often and do nothing: {woken * 1000:.1f} ms"
+    return "\n".join([f"One process's servers ({_GOALS})", "", rows[0], "-" * len(rows[0]), *rows[1:], alone])
