@@ -19,8 +19,9 @@ class ChangeFeed:
     """Tells of every change to what is stored about a Composio user, own ones too.
 
     Somebody looks every few seconds, and, where the database tells that something was written, when ``on_change``
-    is called. It has one connection to itself, which the engine makes but its pool does not count; the engine
-    stays the caller's. One task uses it at a time. Every wait for the database ends after ``pace.answer`` seconds.
+    is called. It has one connection to itself that the engine's pool does not count: on PostgreSQL one that the
+    engine makes, on SQLite one of the standard library to the same file. The engine stays the caller's. One task
+    uses it at a time. Every wait for the engine ends after ``pace.answer`` seconds.
     """
 
     def __init__(self, engine: AsyncEngine, *, pace: Pace = _PACE) -> None:

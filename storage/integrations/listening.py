@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from .errors import StorageError, of_driver, translated
-from .watching import LOG, Deadline, News, Pace, Position, news, own_connection
+from .watching import LOG, Deadline, News, Pace, Position, news
 
 CHANNEL = "integrations_change"
 
@@ -70,7 +70,7 @@ class PostgresWatch:
             self._woken.clear()  # that was our own call
 
     async def _listen(self) -> None:
-        driver = await own_connection(self._engine)
+        driver = await _own_connection(self._engine)
         self._driver = driver
         if self._closed:
             await self.close()
@@ -150,3 +150,16 @@ class PostgresWatch:
 def _ran(position: Position) -> bool:
     """Whether a transaction was running then: its rows may be older than any that were trimmed since."""
     return not position.moment.endswith(":")
+
+
+async def _own_connection(engine: AsyncEngine) -> Any:
+    """A connection of the driver, made as *engine* makes them, that its pool neither counts nor gets back."""
+    with translated():
+        connection = await engine.connect()
+        try:
+            driver = (await connection.get_raw_connection()).driver_connection
+            await connection.run_sync(lambda sync: sync.detach())
+        except BaseException:
+            await connection.close()
+            raise
+    return driver

@@ -98,19 +98,6 @@ class Deadline:
             await asyncio.wait(self._left, timeout=self._seconds)
 
 
-async def own_connection(engine: AsyncEngine) -> Any:
-    """A connection of the driver, made as *engine* makes them, that its pool neither counts nor gets back."""
-    with translated():
-        connection = await engine.connect()
-        try:
-            driver = (await connection.get_raw_connection()).driver_connection
-            await connection.run_sync(lambda sync: sync.detach())
-        except BaseException:
-            await connection.close()
-            raise
-    return driver
-
-
 def news(last: Position | None, newest: Position, token: int | None, users: Collection[str | None]) -> News:
     """What to tell of *users*, where *token* is what now stands in the row that was the newest at *last*."""
     if last is None or last.number is None:

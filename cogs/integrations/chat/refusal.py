@@ -18,8 +18,7 @@ from .text import clean
 
 async def require(context: Context, interaction: Interaction, name: str) -> bool:
     """Whether a host's command may use a provider here; the person is told when it may not."""
-    context.user_id(interaction)
-    provider = context.catalog.find(name)
+    _, provider = context.asked(interaction, name)
     row = await context.access.refusal(interaction.guild_id, provider)
     if row is None:
         return True
