@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -134,18 +134,28 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ComposioGateway", quick)
 
 
+@asynccontextmanager
+async def simulated(bot: discord.Client) -> AsyncIterator[Env]:
+    """A running bot in one server, without an error at its end.
+
+    SimCord takes a test's clock from it; a longer settling would wait for idle timers.
+    """
+    env = Env(bot, settle_timeout=4.0)
+    env.create_guild("Workshop", id=GUILD_ID)
+    await env.start()
+    try:
+        yield env
+    finally:
+        await env.bot.close()  # which a restart may have replaced
+        await env.shutdown()
+        env.raise_errors()
+
+
 @pytest.fixture
 async def env(environment: pytest.MonkeyPatch) -> AsyncIterator[Env]:
-    """A running bot. SimCord takes a test's clock from it; a longer settling would wait for idle timers."""
-    simulated = Env(Bot([GUILD_ID]), settle_timeout=4.0)
-    simulated.create_guild("Workshop", id=GUILD_ID)
-    await simulated.start()
-    try:
-        yield simulated
-    finally:
-        await simulated.bot.close()
-        await simulated.shutdown()
-        simulated.raise_errors()
+    """The ready-made bot, running."""
+    async with simulated(Bot([GUILD_ID])) as env:
+        yield env
 
 
 @pytest.fixture

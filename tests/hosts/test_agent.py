@@ -12,7 +12,7 @@ import pytest
 from discord.ext import commands
 from simcord.env import Env
 
-from tests.conftest import GUILD_ID, World, shown
+from tests.conftest import World, shown, simulated
 
 pytest.importorskip("composio", reason="needs the extra `agent`, which .ci/run has in an environment apart")
 
@@ -27,15 +27,8 @@ pytestmark = pytest.mark.agent
 async def env(environment: pytest.MonkeyPatch) -> AsyncIterator[Env]:
     environment.setenv("no_proxy", "127.0.0.1")
     bot = agent_bot.AgentBot(commands.when_mentioned, intents=discord.Intents.default())
-    simulated = Env(bot, settle_timeout=4.0)
-    simulated.create_guild("Workshop", id=GUILD_ID)
-    await simulated.start()
-    try:
-        yield simulated
-    finally:
-        await bot.close()
-        await simulated.shutdown()
-        simulated.raise_errors()
+    async with simulated(bot) as env:
+        yield env
 
 
 @pytest.fixture(autouse=True)

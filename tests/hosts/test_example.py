@@ -13,22 +13,15 @@ from discord.ext import commands
 from simcord.env import Env
 
 from examples.host_bot import HostBot
-from tests.conftest import GUILD_ID, World, shown, synced
+from tests.conftest import World, shown, simulated, synced
 from tests.hosts.conftest import PROJECT
 
 
 @pytest.fixture
 async def env(environment: pytest.MonkeyPatch) -> AsyncIterator[Env]:
     bot = HostBot(commands.when_mentioned, intents=discord.Intents.default())
-    simulated = Env(bot, settle_timeout=4.0)
-    simulated.create_guild("Workshop", id=GUILD_ID)
-    await simulated.start()
-    try:
-        yield simulated
-    finally:
-        await bot.close()
-        await simulated.shutdown()
-        simulated.raise_errors()
+    async with simulated(bot) as env:
+        yield env
 
 
 async def test_the_guarded_command_runs_once_its_app_is_connected(world: World) -> None:

@@ -13,9 +13,10 @@ import pytest_asyncio
 from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.integrations import Store, open_engine, prepare
+from storage.integrations import ChangeFeed, Store, open_engine, prepare
 from tests.storage.counting import Wire
 from tests.storage.databases import Databases, PostgresDatabases, PostgresServer, SqliteFiles
+from tests.storage.feeds import followed
 from tests.storage.processes import Processes
 
 VARIABLE = "TEST_POSTGRES_URL"
@@ -95,6 +96,13 @@ async def store(engine: AsyncEngine) -> Store:
     """Over a database of the newest version."""
     await prepare(engine)
     return Store(engine)
+
+
+@pytest.fixture
+async def feed(engine: AsyncEngine, store: Store) -> AsyncIterator[ChangeFeed]:
+    """Of what is written to the store from now on."""
+    async with followed(engine) as feed:
+        yield feed
 
 
 @pytest.fixture(scope="session")

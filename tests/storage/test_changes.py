@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
@@ -24,12 +23,6 @@ pytestmark = pytest.mark.quick
 @pytest.fixture(autouse=True)
 async def prepared(engine: AsyncEngine) -> None:
     await prepare(engine)
-
-
-@pytest.fixture
-async def feed(engine: AsyncEngine) -> AsyncIterator[ChangeFeed]:
-    async with followed(engine) as feed:
-        yield feed
 
 
 class TestWhatIsTold:

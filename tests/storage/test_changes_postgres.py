@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -32,12 +31,6 @@ _CUT = (
 @pytest.fixture(autouse=True)
 async def prepared(engine: AsyncEngine) -> None:
     await prepare(engine)
-
-
-@pytest.fixture
-async def feed(engine: AsyncEngine) -> AsyncIterator[ChangeFeed]:
-    async with followed(engine) as feed:
-        yield feed
 
 
 class TestTheOrder:

@@ -25,12 +25,6 @@ async def prepared(engine: AsyncEngine) -> None:
     await prepare(engine)
 
 
-@pytest.fixture
-async def feed(engine: AsyncEngine) -> AsyncIterator[ChangeFeed]:
-    async with followed(engine) as feed:
-        yield feed
-
-
 def back_up(file: Path, to: Path) -> None:
     """As ``.backup`` and ``.restore`` do."""
     with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(to)) as target:
