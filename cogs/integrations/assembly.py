@@ -53,9 +53,16 @@ async def _cog(
     ledger = Ledger(Store(engine), Known(providers), lambda change: bot.dispatch("integration_change", change))
     servers = _servers(bot, settings, ledger)
     feed = await _feed(engine)
-    upkeep = _upkeep(feed, settings, ledger, servers)
     service = IntegrationService(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
-    revoker = Revoker(accounts=gateway, ledger=ledger, clock=clock)
+    revoker = Revoker(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
+    upkeep = Upkeep(
+        feed=feed,
+        ledger=ledger,
+        servers=servers,
+        revokes=revoker,
+        forget_before=lambda: clock() - timedelta(days=settings.history_days),
+    )
+    feed.on_change = upkeep.woken
     context = Context(
         service=service,
         revoker=revoker,
@@ -68,13 +75,6 @@ async def _cog(
     for part in (context, revoker, service, feed, upkeep, servers):
         opened.push_async_callback(part.close)
     return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
-
-
-def _upkeep(feed: ChangeFeed, settings: IntegrationsSettings, ledger: Ledger, servers: Servers) -> Upkeep:
-    history_age = timedelta(days=settings.history_days)
-    upkeep = Upkeep(feed=feed, ledger=ledger, servers=servers, clock=discord.utils.utcnow, history_age=history_age)
-    feed.on_change = upkeep.woken
-    return upkeep
 
 
 def _servers(bot: AnyBot, settings: IntegrationsSettings, ledger: Ledger) -> Servers:

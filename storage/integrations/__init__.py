@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .changes import ChangeFeed
+from .deadline import Deadline
 from .engine import open_engine, prepare
-from .errors import DatabaseRefusedError, OutdatedError, StorageError
+from .errors import DatabaseRefusedError, OutdatedError, SilentError, StorageError, UnknownOutcomeError
 from .inspection import DatabaseReport, Finding, inspect_database
 from .store import Store
 from .tables import ID_LENGTH, NAME_LENGTH, REASON_LENGTH, STATUS_LENGTH
@@ -14,11 +15,14 @@ from .values import (
     Event,
     EventOutcome,
     Fact,
+    Facts,
     Forgotten,
     Integration,
     Mirror,
+    Operation,
     State,
     Switched,
+    condition_of,
 )
 
 __all__ = [
@@ -31,18 +35,24 @@ __all__ = [
     "Condition",
     "DatabaseRefusedError",
     "DatabaseReport",
+    "Deadline",
     "Event",
     "EventOutcome",
     "Fact",
+    "Facts",
     "Finding",
     "Forgotten",
     "Integration",
     "Mirror",
+    "Operation",
     "OutdatedError",
+    "SilentError",
     "State",
     "StorageError",
     "Store",
     "Switched",
+    "UnknownOutcomeError",
+    "condition_of",
     "inspect_database",
     "open_engine",
     "prepare",

@@ -7,12 +7,15 @@ from collections.abc import Callable
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from .deadline import Deadline
 from .errors import StorageError
 from .listening import PostgresWatch
-from .watching import Deadline, Pace, Position, SqliteWatch, Watch
+from .watching import Pace, Position, SqliteWatch, Watch
 
 _log = logging.getLogger(__name__)
 _PACE = Pace()
+# Closing has its end too: what is left of a connection that stays silent is let go.
+CLOSE_SECONDS = 0.5
 
 
 class ChangeFeed:
@@ -79,7 +82,7 @@ class ChangeFeed:
         self._closed = True
         self.on_change = _nobody
         self._drop()
-        await self._deadline.close()
+        await self._deadline.close(CLOSE_SECONDS)
 
     async def _opened(self) -> Watch:
         watch = self._made()

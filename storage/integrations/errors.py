@@ -10,7 +10,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 
 class StorageError(Exception):
-    """The database could not be read or written; nothing of the failed operation is stored."""
+    """The database could not be read or written; nothing is stored, except where a subclass says otherwise."""
+
+
+class SilentError(StorageError):
+    """The database did not answer in time; of a write it is not known whether it is stored."""
+
+
+class UnknownOutcomeError(StorageError):
+    """The connection was lost while a transaction ended: it is not known whether it is stored."""
 
 
 class DatabaseRefusedError(StorageError):
@@ -31,6 +39,8 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
+    except StorageError:
+        raise
     except Exception as error:
         # SQLAlchemy 2.0 lets through what asyncpg raises while it connects.
         if not (isinstance(error, _WRAPPED) or type(error).__module__.startswith("asyncpg.")):

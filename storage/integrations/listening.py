@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from .deadline import Deadline
 from .errors import StorageError, of_driver, translated
-from .watching import LOG, Deadline, News, Pace, Position, news
+from .watching import LOG, News, Pace, Position, news
 
 CHANNEL = "integrations_change"
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from .errors import translated
+from .errors import UnknownOutcomeError, translated
 
 
 class Queries:
@@ -18,12 +19,15 @@ class Queries:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        # How many may write at once: SQLite has one writer, and elsewhere most connections are for reads.
+        self.writers = 1 if engine.dialect.name == "sqlite" else 5
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         with translated():
-            async with self._engine.begin() as connection:
+            async with self._engine.connect() as connection:
                 yield connection
+                await _commit(connection)
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
@@ -39,3 +43,15 @@ class Queries:
 
             return insert(table)
         return sqlite.insert(table)
+
+
+async def _commit(connection: AsyncConnection) -> None:
+    try:
+        await connection.commit()
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            # Lost before the answer came: the server may have done it, or still do it.
+            raise UnknownOutcomeError(
+                f"the connection was lost at the commit: {type(error.orig).__name__}"
+            ) from None
+        raise

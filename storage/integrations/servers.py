@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .queries import Queries
-from .tables import events, integrations, servers, syncs
+from .tables import events, integrations, operations, servers, switches, syncs
 from .values import Forgotten
 
 # For each statement: SQLite takes a limited number of values, and older ones fewer than a thousand.
@@ -45,6 +45,9 @@ class Servers(Queries):
         if news:
             async with self._transaction() as connection:
                 await connection.execute(self._upsert_server, news)
+                await connection.execute(
+                    _TAKE_ALONG, [{"of": row["guild_id"], "user": row["composio_user_id"]} for row in news]
+                )
 
     async def leave(self, guild_ids: Collection[int], at: datetime) -> None:
         """Remember since when these servers, as far as they are stored, are not served any more."""
@@ -89,6 +92,7 @@ class Servers(Queries):
             gone = await _delete_servers(connection, guild_ids, left_before)
             if not gone:
                 return []
+            await connection.execute(sa.delete(switches).where(switches.c.guild_id.in_(gone)))
             counted = await _delete_events(connection, events.c.guild_id, gone)
             unused = await _without_a_server(connection, set(gone.values()))
             rest = await _delete_users(connection, unused)
@@ -102,6 +106,17 @@ class Servers(Queries):
         # On SQLite the first write does the same.
         if self._engine.dialect.name == "postgresql":
             await connection.execute(sa.text(f"LOCK TABLE {servers.name} IN SHARE ROW EXCLUSIVE MODE"))
+
+
+# A server's switches stay its own when it is given another Composio user.
+_TAKE_ALONG = (
+    sa.update(switches)
+    .where(
+        switches.c.guild_id == sa.bindparam("of"),
+        switches.c.composio_user_id != sa.bindparam("user"),
+    )
+    .values(composio_user_id=sa.bindparam("user"))
+)
 
 
 def _batches(ids: Collection[int]) -> list[list[int]]:
@@ -140,7 +155,7 @@ async def _delete_users(connection: AsyncConnection, user_ids: set[str]) -> Coun
     """All that is stored of them; how many events each had."""
     if not user_ids:
         return Counter()
-    for table in (integrations, syncs):
+    for table in (integrations, syncs, operations):
         await connection.execute(sa.delete(table).where(table.c.composio_user_id.in_(user_ids)))
     return await _delete_events(connection, events.c.composio_user_id, user_ids)
 

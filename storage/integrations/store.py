@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,48 +10,41 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .errors import OutdatedError
+from .operations import Operations, upsert
+from .rows import EVENT_COLUMNS, event, integration, refuse_newer, values
 from .servers import Servers
-from .tables import changes, events, integrations, syncs
-from .values import (
-    STATE_FIELDS,
-    Action,
-    Condition,
-    Event,
-    EventOutcome,
-    Fact,
-    Integration,
-    Mirror,
-    State,
-    Stored,
-    Switched,
-    condition_of,
-)
+from .switches import ENABLED, OTHERS, Switches, remember
+from .tables import changes, events, integrations, operations, switches, syncs
+from .values import Action, Event, Fact, Facts, Integration, Mirror, condition_of
 
 
-class Store(Servers):
+class Store(Servers, Switches, Operations):
     """All queries over one engine, which stays the caller's to dispose of."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         super().__init__(engine)
         # Made once: to make a statement takes longer than to look one up by what it was compiled to.
-        self._upsert_sync = _upsert(self._insert(syncs), "synced_at")
-        self._upsert_rows = _upsert(self._insert(integrations), *STATE_FIELDS)
+        self._upsert_sync = upsert(self._insert(syncs), "synced_at")
 
-    async def read(self, composio_user_id: str) -> Mirror:
-        """Everything about one Composio user, in one statement and so of one moment."""
+    async def read(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:
+        """Everything about one Composio user as a server sees it, in one statement and so of one moment."""
         async with self._reading() as connection:
-            result = await connection.execute(_READ, {"wanted": composio_user_id})
+            result = await connection.execute(_READ, {"wanted": composio_user_id, "guild": guild_id})
             found = result.all()
-        rows = {row.provider: _integration(row) for row in found if row.provider is not None}
-        return Mirror(composio_user_id, found[0].synced_at, found[0].sync_revision or 0, rows)
+        rows = {row.provider: integration(row) for row in found if row.provider is not None}
+        off = frozenset(row.provider for row in found if row.enabled_elsewhere is False)
+        return Mirror(composio_user_id, found[0].synced_at, found[0].sync_revision or 0, rows, off)
 
-    async def read_facts(self, composio_user_ids: Collection[str]) -> dict[str, list[Fact]]:
-        """What there is to remember of these users, at most some hundred; of one without rows an empty list."""
-        facts: dict[str, list[Fact]] = {user_id: [] for user_id in composio_user_ids}
+    async def read_facts(self, composio_user_ids: Collection[str]) -> dict[str, Facts]:
+        """What there is to remember of these users, at most some hundred; of one without rows nothing."""
+        facts = {user_id: Facts([], {}) for user_id in composio_user_ids}
         async with self._reading() as connection:
             found = (await connection.execute(_READ_FACTS, {"wanted": list(facts)})).all()
+            moved = (await connection.execute(_READ_SWITCHES, {"wanted": list(facts)})).all()
         for user_id, provider, state, enabled, toolkit in found:
-            facts[user_id].append(Fact(provider, condition_of(state, enabled), toolkit))
+            facts[user_id].providers.append(Fact(provider, condition_of(state, enabled), toolkit))
+        for user_id, guild_id, provider, enabled in moved:
+            facts[user_id].switches.setdefault(guild_id, {})[provider] = enabled
         return facts
 
     async def record_sync(
@@ -60,14 +52,17 @@ class Store(Servers):
     ) -> frozenset[str]:
         """Store the outcome of a sync that was planned from *seen*, and the events of what was written.
 
-        Each of *changes* is written only where the row's revision is still the one it carries. Returns the
-        providers that were written. Raises `OutdatedError`, with nothing written, when another sync of this
-        user was stored since *seen* was read.
+        Each of *changes* is written only where the row's revision is still the one it carries, and no revoke of
+        the provider is under way, which says itself what came of it. Returns the providers that were written.
+        Raises `OutdatedError`, with nothing written, when another sync of this user was stored since *seen* was
+        read.
         """
         async with self._transaction() as connection:
             await self._advance(connection, seen, at)
-            written = frozenset(provider for _, provider in await self._write(connection, changes))
-            await self._remember(connection, [event for event in happened if event.provider in written])
+            busy = await _under_way(connection, seen.composio_user_id) if changes else ()
+            free = [row for row in changes if row.provider not in busy]
+            written = frozenset(provider for _, provider in await self._write(connection, free))
+            await remember(connection, [event for event in happened if event.provider in written])
         return written
 
     async def _advance(self, connection: AsyncConnection, seen: Mirror, at: datetime) -> None:
@@ -86,57 +81,38 @@ class Store(Servers):
         async with self._transaction() as connection:
             written = await self._write(connection, rows)
             if len(written) == len(rows):
-                await self._remember(connection, happened)
+                await remember(connection, happened)
         return written
 
     async def _write(self, connection: AsyncConnection, rows: Sequence[Integration]) -> frozenset[tuple[str, str]]:
         if not rows:
             return frozenset()
-        _refuse_newer(*(row.state for row in rows))
-        written = await connection.execute(self._upsert_rows, [_values(row) for row in rows])
+        refuse_newer(*(row.state for row in rows))
+        written = await connection.execute(self._upsert_rows, [values(row) for row in rows])
         return frozenset((user_id, provider) for user_id, provider in written.all())
 
-    async def _remember(self, connection: AsyncConnection, happened: Sequence[Event]) -> None:
-        for event in happened:
-            _refuse_newer(event.action, event.after, event.outcome)
-        if happened:
-            await connection.execute(sa.insert(events), [asdict(event) for event in happened])
+    async def events(
+        self, composio_user_id: str, provider: str | None, *, guild_id: int | None = None, offset: int, limit: int
+    ) -> list[Event]:
+        """The events of one Composio user, of all or one provider, newest first.
 
-    async def set_enabled(
-        self,
-        composio_user_id: str,
-        provider: str,
-        enabled: bool | None,
-        happened: Callable[[Integration], Event] | None = None,
-    ) -> Switched:
-        """Set the switch of a connected provider, or flip it when *enabled* is None.
-
-        The event that *happened* makes of the row is stored with the change. A provider that is not connected is
-        returned as it is, unchanged.
+        For a server: without the switches of other servers, which are none of its business.
         """
-        statement = _switch_statement(composio_user_id, provider, enabled)
-        async with self._transaction() as connection:
-            if found := (await connection.execute(statement)).first():
-                row = _integration(found)
-                await self._remember(connection, [happened(row)] if happened else [])
-                return Switched(row, changed=True, synced_at=found.synced_at)
-        mirror = await self.read(composio_user_id)
-        return Switched(mirror.get(provider), changed=False, synced_at=mirror.synced_at)
-
-    async def events(self, composio_user_id: str, provider: str | None, *, offset: int, limit: int) -> list[Event]:
-        """The events of one Composio user, of all or one provider, newest first."""
         statement = (
-            sa.select(*(events.c[name] for name in _EVENT_COLUMNS))
+            sa.select(*(events.c[name] for name in EVENT_COLUMNS))
             .where(
                 events.c.composio_user_id == composio_user_id,
                 events.c.provider == provider if provider else sa.true(),
+                (events.c.guild_id == guild_id) | (events.c.action != Action.TOGGLE.value)
+                if guild_id
+                else sa.true(),
             )
             .order_by(events.c.id.desc())
             .offset(offset)
             .limit(limit)
         )
         async with self._reading() as connection:
-            return [_event(row) for row in await connection.execute(statement)]
+            return [event(row) for row in await connection.execute(statement)]
 
     async def forget_events(self, before: datetime) -> int:
         """Delete the events of all users that are older; returns how many there were."""
@@ -152,54 +128,19 @@ class Store(Servers):
             return (await connection.execute(sa.delete(changes).where(old))).rowcount
 
 
-def _refuse_newer(*words: Stored) -> None:
-    if any(word == "newer" for word in words):
-        raise ValueError("what only a newer version knows cannot be written by this one")
-
-
-def _upsert(insert: Any, *columns: str) -> Any:
-    """Insert, or update *columns* where the stored revision is the one before; gives the keys of what it wrote."""
-    table = insert.table
-    return insert.on_conflict_do_update(
-        index_elements=table.primary_key.columns,
-        set_={name: insert.excluded[name] for name in (*columns, "revision")},
-        # A plain 1 would be a parameter, bound again for every row.
-        where=table.c.revision == insert.excluded.revision - sa.literal_column("1"),
-    ).returning(*table.primary_key.columns)
-
-
-_ROW = tuple(entry.name for entry in fields(Integration))
-_EVENT_COLUMNS = tuple(entry.name for entry in fields(Event))
-
-
-def _event(row: Any) -> Event:
-    return replace(
-        Event(*row),
-        action=Action(row.action),
-        before=Condition(row.before),
-        after=Condition(row.after),
-        outcome=EventOutcome(row.outcome),
-    )
-
-
 def _read_statement() -> sa.Select[Any]:
     # The left joins give one row even for a user of whom nothing is stored yet.
     wanted = sa.select(sa.bindparam("wanted", type_=sa.String).label("id")).subquery()
-    return sa.select(syncs.c.synced_at, syncs.c.revision.label("sync_revision"), integrations).select_from(
-        wanted.outerjoin(syncs, syncs.c.composio_user_id == wanted.c.id).outerjoin(
-            integrations, integrations.c.composio_user_id == wanted.c.id
-        )
+    guild = sa.bindparam("guild", type_=sa.BigInteger)
+    columns = syncs.c.synced_at, syncs.c.revision.label("sync_revision"), *OTHERS, ENABLED
+    return sa.select(*columns, integrations.c.enabled.label("enabled_elsewhere")).select_from(
+        wanted.outerjoin(syncs, syncs.c.composio_user_id == wanted.c.id)
+        .outerjoin(integrations, integrations.c.composio_user_id == wanted.c.id)
+        .outerjoin(switches, (switches.c.provider == integrations.c.provider) & (switches.c.guild_id == guild))
     )
 
 
 _READ = _read_statement()
-_SYNCED_AT = (
-    sa.select(syncs.c.synced_at)
-    .where(syncs.c.composio_user_id == integrations.c.composio_user_id)
-    .scalar_subquery()
-    .label("synced_at")
-)
-
 _READ_FACTS = sa.select(
     integrations.c.composio_user_id,
     integrations.c.provider,
@@ -208,38 +149,12 @@ _READ_FACTS = sa.select(
     integrations.c.toolkit,
 ).where(integrations.c.composio_user_id.in_(sa.bindparam("wanted", expanding=True)))
 
-
-def _switch_statement(composio_user_id: str, provider: str, enabled: bool | None) -> sa.UpdateBase:
-    switch = integrations.c.enabled
-    return (
-        sa.update(integrations)
-        .where(
-            integrations.c.composio_user_id == composio_user_id,
-            integrations.c.provider == provider,
-            integrations.c.state == State.CONNECTED.value,
-            sa.true() if enabled is None else switch.is_not(enabled),
-        )
-        .values(enabled=sa.not_(switch) if enabled is None else enabled, revision=integrations.c.revision + 1)
-        .returning(integrations, _SYNCED_AT)
-    )
+_READ_SWITCHES = sa.select(
+    switches.c.composio_user_id, switches.c.guild_id, switches.c.provider, switches.c.enabled
+).where(switches.c.composio_user_id.in_(sa.bindparam("wanted", expanding=True)))
 
 
-def _integration(row: Any) -> Integration:
-    return Integration(
-        row.composio_user_id,
-        row.provider,
-        State(row.state),
-        row.enabled,
-        row.account_id,
-        row.account_name,
-        row.toolkit,
-        row.usable_accounts,
-        row.status,
-        row.reason,
-        row.since,
-        row.revision,
-    )
-
-
-def _values(row: Integration) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in _ROW} | {"revision": row.revision + 1}
+async def _under_way(connection: AsyncConnection, composio_user_id: str) -> frozenset[str]:
+    """The providers of which a revoke is not finished."""
+    found = sa.select(operations.c.provider).where(operations.c.composio_user_id == composio_user_id)
+    return frozenset((await connection.execute(found)).scalars())

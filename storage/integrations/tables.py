@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from sqlalchemy import BigInteger, Column, DateTime, Dialect, Index, Integer, Table, text
+from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Index, Integer, Table, text
 from sqlalchemy.orm import registry
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
@@ -14,6 +14,7 @@ ID_LENGTH = 255
 NAME_LENGTH = 100
 STATUS_LENGTH = 64
 REASON_LENGTH = 300
+OPERATION_LENGTH = 32
 
 
 # The base of a generic is evaluated at run time; the parameter is for the type checker only.
@@ -54,7 +55,7 @@ class IntegrationRow(_Base, table=True):
     composio_user_id: str = Field(primary_key=True, max_length=ID_LENGTH)
     provider: str = Field(primary_key=True, max_length=64)
     state: str = Field(max_length=32)
-    enabled: bool = Field(default=True, description="the local switch: only a person changes it")
+    enabled: bool = Field(default=True, description="the switch of servers that have not moved theirs")
     account_id: str | None = Field(default=None, max_length=ID_LENGTH)
     account_name: str | None = Field(default=None, max_length=NAME_LENGTH)
     toolkit: str | None = Field(default=None, max_length=ID_LENGTH)
@@ -87,6 +88,7 @@ class EventRow(_Base, table=True):
         Index("ix_integrations_event_user", "composio_user_id", "id"),
         Index("ix_integrations_event_at", "at"),
         Index("ix_integrations_event_guild", "guild_id"),
+        Index("ix_integrations_event_operation", "operation", unique=True),
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=_COUNTER)
@@ -101,6 +103,36 @@ class EventRow(_Base, table=True):
     person_id: int | None = Field(default=None, sa_type=BigInteger)
     status: str | None = Field(default=None, max_length=STATUS_LENGTH)
     reason: str | None = Field(default=None, max_length=REASON_LENGTH)
+    accounts: int | None = Field(default=None, description="of a revoke: how many there were")
+    accounts_gone: int | None = Field(default=None)
+    operation: str | None = Field(default=None, max_length=OPERATION_LENGTH, description="of a revoke: its id")
+
+
+class SwitchRow(_Base, table=True):
+    """The switch of one provider in one server, once somebody there has moved it."""
+
+    __tablename__: ClassVar[str] = "integrations_switch"
+    __table_args__ = (Index("ix_integrations_switch_user", "composio_user_id"),)
+
+    guild_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    provider: str = Field(primary_key=True, max_length=64)
+    composio_user_id: str = Field(max_length=ID_LENGTH, description="the server's; who reads that one reads this")
+    enabled: bool
+
+
+class OperationRow(_Base, table=True):
+    """A revoke that was begun, until its outcome is stored."""
+
+    __tablename__: ClassVar[str] = "integrations_operation"
+
+    id: str = Field(primary_key=True, max_length=OPERATION_LENGTH)
+    composio_user_id: str = Field(max_length=ID_LENGTH)
+    provider: str = Field(max_length=64)
+    account_ids: list[str] = Field(sa_type=JSON)
+    began_at: datetime = Field(sa_type=UtcDateTime)
+    alive_until: datetime = Field(sa_type=UtcDateTime, description="moved while it runs")
+    guild_id: int | None = Field(default=None, sa_type=BigInteger)
+    person_id: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class ServerRow(_Base, table=True):
@@ -138,3 +170,5 @@ syncs = cast("Table", SyncRow.__table__)  # type: ignore[attr-defined]
 events = cast("Table", EventRow.__table__)  # type: ignore[attr-defined]
 servers = cast("Table", ServerRow.__table__)  # type: ignore[attr-defined]
 changes = cast("Table", ChangeRow.__table__)  # type: ignore[attr-defined]
+switches = cast("Table", SwitchRow.__table__)  # type: ignore[attr-defined]
+operations = cast("Table", OperationRow.__table__)  # type: ignore[attr-defined]

@@ -62,6 +62,7 @@ class EventOutcome(Stored):
     DONE = "done"
     PARTLY = "partly"
     FAILED = "failed"
+    INTERRUPTED = "interrupted"
     NEWER = "newer"
 
 
@@ -75,11 +76,11 @@ def condition_of(state: str, enabled: bool) -> Condition:
 
 @dataclass(frozen=True, slots=True)
 class Integration:
-    """One provider for one Composio user, as it is stored.
+    """One provider for one Composio user, as it is stored, with the switch of the server for which it was read.
 
     ``account_id``, ``account_name`` and ``toolkit`` belong to the account that decided the state, ``status`` and
     ``reason`` are Composio's words for why it cannot be used, ``since`` is when the state began there.
-    ``revision`` is 0 for a row that does not exist yet.
+    ``revision`` is 0 for a row that does not exist yet; the switch does not move it.
     """
 
     composio_user_id: str
@@ -100,11 +101,6 @@ class Integration:
         """The state and the switch in one."""
         return condition_of(self.state, self.enabled)
 
-    @property
-    def fact(self) -> Fact:
-        """What there is to remember of it."""
-        return Fact(self.provider, self.condition, self.toolkit)
-
     def written(self) -> Integration:
         """The same row as it is stored once it has been written."""
         return replace(self, revision=self.revision + 1)
@@ -115,25 +111,52 @@ class Integration:
 
 
 class Fact(NamedTuple):
-    """What there is to remember of one provider of a Composio user."""
+    """What there is to remember of one provider of a Composio user, with the switch of who has not moved it."""
 
     provider: str
     condition: Condition
     toolkit: str | None
 
 
+class Facts(NamedTuple):
+    """What there is to remember of one Composio user: its providers, and by server the switches moved there.
+
+    They are those of all servers when it is ``complete``.
+    """
+
+    providers: list[Fact]
+    switches: dict[int, dict[str, bool]]
+    complete: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """Everything that is stored about one Composio user; ``synced_at`` is None before the first sync."""
+    """Everything that is stored about one Composio user; ``synced_at`` is None before the first sync.
+
+    The switches are those of the server for which it was read; for none, what a server has that never moved one.
+    ``off`` are the providers whose switch is off for such a server.
+    """
 
     composio_user_id: str
     synced_at: datetime | None = None
     revision: int = 0
     rows: dict[str, Integration] = field(default_factory=dict)
+    off: frozenset[str] = frozenset()
 
     def get(self, provider: str) -> Integration:
         """The provider's row, or one that says that nothing is connected."""
         return self.rows.get(provider) or Integration(self.composio_user_id, provider)
+
+    def facts(self, guild_id: int | None = None) -> Facts:
+        """What there is to remember of it, where it was read for this server."""
+        moved = {name: row.enabled for name, row in self.rows.items() if row.enabled is (name in self.off)}
+        return Facts(
+            [
+                Fact(name, condition_of(row.state, name not in self.off), row.toolkit)
+                for name, row in self.rows.items()
+            ],
+            {guild_id: moved} if guild_id and moved else {},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +173,10 @@ class Switched:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened to one provider, and who did it; ``status`` and ``reason`` are Composio's words."""
+    """What happened to one provider, and who did it; ``status`` and ``reason`` are Composio's words.
+
+    Of a revoke, ``accounts_gone`` of ``accounts`` no longer exist, and ``operation`` is its id.
+    """
 
     at: datetime
     composio_user_id: str
@@ -163,6 +189,26 @@ class Event:
     person_id: int | None = None
     status: str | None = None
     reason: str | None = None
+    accounts: int | None = None
+    accounts_gone: int | None = None
+    operation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A revoke that was begun and is not finished, written down before anything was done.
+
+    ``account_ids`` are what is to be revoked. Whoever does it moves ``alive_until``; past that it was interrupted.
+    """
+
+    id: str
+    composio_user_id: str
+    provider: str
+    account_ids: tuple[str, ...]
+    began_at: datetime
+    alive_until: datetime
+    guild_id: int | None = None
+    person_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from .errors import StorageError, translated
+from .deadline import Deadline
+from .errors import translated
 from .tables import changes
 
 LOG = changes.name
 
-T = TypeVar("T")
 News = frozenset[str] | None
 
 
@@ -60,42 +60,6 @@ class Watch(Protocol):
 
     async def close(self) -> None:
         """Give the connection back, whatever state it is in."""
-
-
-class Deadline:
-    """Stops waiting for a database that stays silent. To cancel a call can take long too: that is not awaited."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._left: set[asyncio.Task[Any]] = set()
-
-    async def within(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of *work*; raises `StorageError` when it takes too long."""
-        task = self.start(work)
-        try:
-            await asyncio.wait({task}, timeout=self._seconds)
-            if task.done():
-                return task.result()
-        finally:
-            task.cancel()
-        raise StorageError(f"the database did not answer within {self._seconds:g} seconds")
-
-    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Do *work* without waiting for it."""
-        task = asyncio.create_task(work)
-        self._left.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._left.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen; who waited for it knows already, or waits no more
-
-    async def close(self) -> None:
-        """Wait for what is left to end, which has its end too."""
-        if self._left:
-            await asyncio.wait(self._left, timeout=self._seconds)
 
 
 def news(last: Position | None, newest: Position, token: int | None, users: Collection[str | None]) -> News:

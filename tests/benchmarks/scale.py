@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from cogs.integrations.mirror.known import Known
 from cogs.integrations.mirror.ledger import Ledger
+from cogs.integrations.mirror.revoking import Revoker
 from cogs.integrations.mirror.servers import Servers
 from cogs.integrations.mirror.tenancy import Tenancy
 from cogs.integrations.mirror.upkeep import LOOK_SECONDS, Upkeep
@@ -137,7 +139,14 @@ async def _process(url: str) -> AsyncIterator[tuple[Servers, Upkeep]]:
         forget_after=timedelta(days=30),
         is_member=lambda _: True,
     )
-    upkeep = Upkeep(feed=feed, ledger=ledger, servers=servers, clock=_now, history_age=timedelta(days=90))
+    nobody: Any = None  # nothing is revoked here
+    upkeep = Upkeep(
+        feed=feed,
+        ledger=ledger,
+        servers=servers,
+        revokes=Revoker(accounts=nobody, ledger=ledger, catalog=CATALOG, clock=_now),
+        forget_before=lambda: _now() - timedelta(days=90),
+    )
     try:
         yield servers, upkeep
     finally:

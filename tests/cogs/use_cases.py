@@ -30,7 +30,7 @@ class UseCases:
         self.known = Known(catalog)
         self.ledger = Ledger(store, self.known, self.notified.append)
         self.service = IntegrationService(accounts=accounts, ledger=self.ledger, catalog=catalog, clock=clock)
-        self.revoker = Revoker(accounts=accounts, ledger=self.ledger, clock=clock)
+        self.revoker = Revoker(accounts=accounts, ledger=self.ledger, catalog=catalog, clock=clock)
 
     async def close(self) -> None:
         """Let what is under way end."""

@@ -51,6 +51,6 @@ class Access:
         """
         if self.condition(guild_id, provider) is Condition.CONNECTED:
             return None
-        mirror = await self._service.look(self.composio_user_id(guild_id))
+        mirror = await self._service.look(self.composio_user_id(guild_id), guild_id)
         row = mirror.get(provider.id)
         return None if row.condition is Condition.CONNECTED else row

@@ -54,11 +54,15 @@ class ComposioUnavailableError(ComposioError):
 
 
 class StorageUnavailableError(IntegrationError):
-    """The database failed; ``reference`` is what the log calls it."""
+    """The database failed; ``reference`` is what the log calls it.
 
-    def __init__(self, reference: str) -> None:
+    ``unknown`` says that it may have stored what it was told all the same.
+    """
+
+    def __init__(self, reference: str, *, unknown: bool = False) -> None:
         super().__init__(reference)
         self.reference = reference
+        self.unknown = unknown
 
 
 class NotAllowedHereError(IntegrationError, LookupError):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Set
+from collections.abc import Collection, Mapping, Set
 from itertools import count
 from typing import NamedTuple
 
-from storage.integrations import Condition, Fact, Integration
+from storage.integrations import Condition, Fact, Facts, Integration, condition_of
 
 from .catalog import Catalog
 
@@ -19,6 +19,7 @@ class Has(NamedTuple):
 
 
 NOTHING = Has(Condition.NOT_CONNECTED, None)
+_UNMOVED, _OFF, _ON = "-01"
 # The ticket of what an entry was made of, and its text; None until the rows have been read.
 _Entry = tuple[int, str | None]
 
@@ -27,7 +28,8 @@ class Known:
     """Small enough for a hundred thousand servers: an entry for each Composio user that is tracked.
 
     Of an entry each character stands for one provider, in catalogue order, and is the number of one of the few
-    different `Has` there are: to the garbage collector it is nothing to look through.
+    different `Has` there are: to the garbage collector it is nothing to look through. Servers that have moved a
+    switch have such a string too.
 
     Reads and writes overlap, so each takes a `ticket` before it begins: what began earlier than what memory was
     last made of says nothing about now, and is refused. A revision would not do: a restored database goes back.
@@ -39,6 +41,9 @@ class Known:
         self._tickets = count(1)
         self._kinds = [NOTHING]
         self._characters = {NOTHING: chr(0)}
+        self._switches: dict[str, dict[int, str]] = {}
+        self._assumed: dict[str, dict[str, Integration]] = {}
+        self.unread: set[str] = set()
 
     def ticket(self) -> int:
         """To be taken before a read or write begins."""
@@ -56,28 +61,70 @@ class Known:
     def drop(self, composio_user_id: str) -> None:
         """Keep nothing for it any more."""
         self._entries.pop(composio_user_id, None)
+        self._switches.pop(composio_user_id, None)
+        self.unread.discard(composio_user_id)
 
-    def has(self, composio_user_id: str) -> tuple[Has, ...] | None:
-        """What it has, in catalogue order; None when that has not been read."""
+    def has(self, composio_user_id: str, guild_id: int | None = None) -> tuple[Has, ...] | None:
+        """What a server has of it, in catalogue order; None when that has not been read."""
         _, text = self._entries.get(composio_user_id, (0, None))
-        return None if text is None else tuple(self._kinds[ord(character)] for character in text)
+        if text is None:
+            return None
+        found = [self._kinds[ord(character)] for character in text]
+        for name, row in self.assumed(composio_user_id).items():
+            if (place := self._places.get(name)) is not None:
+                on = found[place].condition is not Condition.DISABLED
+                found[place] = Has(condition_of(row.state, on), row.toolkit)
+        moved = self._switches.get(composio_user_id, {}).get(guild_id or 0)
+        return tuple(map(_switched, found, moved) if moved else found)
 
-    def learn(self, composio_user_id: str, facts: Iterable[Fact], ticket: int) -> bool:
-        """Take in all that was read of a Composio user.
+    def assume(self, row: Integration) -> None:
+        """What a revoke has left of a provider counts more than what is stored, until that is stored too."""
+        self._assumed.setdefault(row.composio_user_id, {})[row.provider] = row
+
+    def settle(self, composio_user_id: str, provider: str) -> None:
+        """What is stored counts again."""
+        if assumed := self._assumed.get(composio_user_id):
+            assumed.pop(provider, None)
+            if not assumed:
+                del self._assumed[composio_user_id]
+
+    def assumed(self, composio_user_id: str) -> Mapping[str, Integration]:
+        """What counts more than what is stored, by provider."""
+        return self._assumed.get(composio_user_id, {})
+
+    def learn(self, composio_user_id: str, facts: Facts, ticket: int) -> bool:
+        """Take in what was read of a Composio user.
 
         False when something newer is known already: who has to know what is stored now must read again.
         """
         if composio_user_id not in self._entries:
             return True  # nobody asks
-        newest, _ = self._entries[composio_user_id]
+        newest, known = self._entries[composio_user_id]
         if newest > ticket:
             return False
+        if known is None and not facts.complete:
+            return True  # the others' switches are not known
         text = [self._characters[NOTHING]] * len(self._places)
-        for fact in facts:
+        for fact in facts.providers:
             if (place := self._places.get(fact.provider)) is not None:
                 text[place] = self._character(fact)
         self._entries[composio_user_id] = ticket, "".join(text)
+        self.unread.discard(composio_user_id)
+        self._learn_switches(composio_user_id, facts)
         return True
+
+    def _learn_switches(self, composio_user_id: str, facts: Facts) -> None:
+        before = {} if facts.complete else self._switches.get(composio_user_id, {})
+        kept = {guild_id: text for guild_id, text in before.items() if guild_id not in facts.switches}
+        learned = {
+            guild_id: "".join(_OFF_OR_ON[moved.get(name)] for name in self._places)
+            for guild_id, moved in facts.switches.items()
+            if moved
+        }
+        if kept or learned:
+            self._switches[composio_user_id] = kept | learned
+        else:
+            self._switches.pop(composio_user_id, None)
 
     def _character(self, fact: Fact) -> str:
         has = Has(fact.condition, fact.toolkit)
@@ -92,10 +139,26 @@ class Known:
         Those are the ones of which something was read since the write began: nobody can tell which is newer.
         """
         unclear = {row.composio_user_id for row in rows if not self._patch(row, ticket)}
-        for user_id in {row.composio_user_id for row in rows} & self._entries.keys():
-            # What is being read right now may have looked before the write.
-            self._entries[user_id] = self.ticket(), self._entries[user_id][1]
+        for user_id in {row.composio_user_id for row in rows}:
+            self._outdate_reads(user_id)
         return unclear
+
+    def switched(self, row: Integration, guild_id: int, ticket: int) -> bool:
+        """Take in the switch of a server, moved by what took *ticket*; False when the user is to be read again."""
+        user_id, place = row.composio_user_id, self._places.get(row.provider)
+        newest, text = self._entries.get(user_id, (0, None))
+        clear = text is None or place is None or newest <= ticket
+        if text is not None and place is not None and clear:
+            moved = self._switches.setdefault(user_id, {})
+            before = moved.get(guild_id, _UNMOVED * len(self._places))
+            moved[guild_id] = before[:place] + _OFF_OR_ON[row.enabled] + before[place + 1 :]
+        self._outdate_reads(user_id)
+        return clear
+
+    def _outdate_reads(self, composio_user_id: str) -> None:
+        # What is being read right now may have looked before the write.
+        if composio_user_id in self._entries:
+            self._entries[composio_user_id] = self.ticket(), self._entries[composio_user_id][1]
 
     def _patch(self, row: Integration, ticket: int) -> bool:
         newest, text = self._entries.get(row.composio_user_id, (0, None))
@@ -104,11 +167,22 @@ class Known:
             return True
         if newest > ticket:
             return False
-        text = text[:place] + self._character(row.fact) + text[place + 1 :]
+        text = text[:place] + self._character(Fact(row.provider, row.condition, row.toolkit)) + text[place + 1 :]
         self._entries[row.composio_user_id] = ticket, text
         return True
 
     def unknow(self, composio_user_id: str) -> None:
-        """Forget what it has, but go on tracking it: whoever asks has to read."""
+        """Forget what it has, but go on tracking it: whoever asks has to read. It is among the ``unread`` then."""
         if composio_user_id in self._entries:
             self._entries[composio_user_id] = self.ticket(), None
+            self.unread.add(composio_user_id)
+
+
+_OFF_OR_ON = {None: _UNMOVED, False: _OFF, True: _ON}
+
+
+def _switched(has: Has, moved: str) -> Has:
+    """What it is with a server's own switch."""
+    if moved == _UNMOVED or has.condition not in (Condition.CONNECTED, Condition.DISABLED):
+        return has
+    return Has(Condition.CONNECTED if moved == _ON else Condition.DISABLED, has.toolkit)

@@ -1,45 +1,59 @@
-"""The store as the use cases see it: our errors, an end to every read, and a memory that learns of every write."""
+"""The store as the use cases see it: our errors, an end to every wait, and a memory that learns of every write."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
-from storage.integrations import Event, Integration, Mirror, StorageError, Store, Switched
+from storage.integrations import Event, Integration, Mirror, Operation, OutdatedError, Store, Switched
 
 from .errors import StorageUnavailableError
 from .known import Known
+from .waits import Patience, Waits
 
 log = logging.getLogger(__name__)
 
-# Discord gives a command 3 seconds for its first answer; a read that takes longer cannot be shown.
-READ_SECONDS = 2.0
 # Converting the rows of so many Composio users holds the event loop for some milliseconds.
 BATCH = 100
 
 
 class Ledger:
-    """Raises `StorageUnavailableError` when the database failed; nothing has changed then.
+    """Raises `StorageUnavailableError` when the database failed; nothing has changed then, unless it says so.
 
-    ``known`` is that memory. *notify* is told of every event that changed a provider's condition, once stored.
+    ``known`` is that memory. *notify* is told of every event that changed a provider's condition.
     """
 
-    def __init__(self, store: Store, known: Known, notify: Callable[[Event], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        known: Known,
+        notify: Callable[[Event], None] = lambda _: None,
+        *,
+        patience: Patience | None = None,
+    ) -> None:
         self._store = store
         self.known = known
         self._notify = notify
+        self._waits = Waits(store.writers, patience or Patience())
+        self.outage = self._waits.outage
 
-    async def read(self, composio_user_id: str) -> Mirror:
-        """Everything that is stored about one Composio user."""
+    async def read(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:
+        """What a server has of a Composio user; what a revoke has left counts before it is stored."""
+        mirror = await self.stored(composio_user_id, guild_id)
+        assumed = {
+            name: replace(row, enabled=mirror.get(name).enabled, revision=mirror.get(name).revision)
+            for name, row in self.known.assumed(composio_user_id).items()
+        }
+        return replace(mirror, rows=mirror.rows | assumed) if assumed else mirror
+
+    async def stored(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:
+        """What is stored."""
         ticket = self.known.ticket()
-        with _stored():
-            async with asyncio.timeout(READ_SECONDS):
-                mirror = await self._store.read(composio_user_id)
-        self.known.learn(composio_user_id, (row.fact for row in mirror.rows.values()), ticket)
+        mirror = await self._waits.read(self._store.read(composio_user_id, guild_id))
+        self.known.learn(composio_user_id, mirror.facts(guild_id), ticket)
         return mirror
 
     async def learn(self, composio_user_ids: Iterable[str]) -> None:
@@ -48,15 +62,19 @@ class Ledger:
         while left:
             ticket = self.known.ticket()
             batch, left = left[:BATCH], left[BATCH:]
-            with _stored():
-                async with asyncio.timeout(READ_SECONDS):
-                    facts = await self._store.read_facts(batch)
+            facts = await self._waits.read(self._store.read_facts(batch))
             left += [user_id for user_id in batch if not self.known.learn(user_id, facts[user_id], ticket)]
 
     async def catch_up(self, written: Set[str] | None) -> None:
         """Read again what memory is kept of, of the Composio users that were *written*; None for all."""
         tracked = self.known.tracked
-        await self.learn(list(tracked) if written is None else written & tracked)
+        await self.learn(list(tracked) if written is None else (written & tracked) | self.known.unread)
+
+    async def probe(self) -> None:
+        """See whether the database can be read again, where the log says that it cannot."""
+        if self.outage.reading:
+            with suppress(StorageUnavailableError):
+                await self.operations()
 
     async def record_sync(
         self, seen: Mirror, changes: Sequence[Integration], at: datetime, happened: Sequence[Event]
@@ -66,97 +84,154 @@ class Ledger:
         Raises `OutdatedError` when another sync was stored since *seen* was read; nothing is written then.
         """
         ticket = self.known.ticket()
-        with _stored():
-            names = await self._store.record_sync(seen, changes, at, happened)
+        try:
+            names = await self._waits.write(lambda: self._store.record_sync(seen, changes, at, happened))
+        except StorageUnavailableError as error:
+            if not error.unknown:
+                raise
+            names = await self._was_recorded(seen, changes, at)
         written = [row.written() for row in changes if row.provider in names]
-        await self._wrote(written, [event for event in happened if event.provider in names], ticket)
+        await self._look_again(self.known.wrote(written, ticket))
+        for event in happened:
+            if event.provider in names:
+                self.tell(event)
         return written
 
-    async def write(self, row: Integration, happened: Sequence[Event]) -> Integration | None:
-        """Store one row, when nobody has changed it since it was read; None when somebody has."""
-        ticket = self.known.ticket()
-        with _stored():
-            if not await self._store.write([row], happened):
-                return None
-        await self._wrote([row.written()], happened, ticket)
-        return row.written()
+    async def _was_recorded(self, seen: Mirror, changes: Sequence[Integration], at: datetime) -> frozenset[str]:
+        """Which of *changes* were stored by a write whose answer was lost. Raises `OutdatedError` for none."""
+        now = await self.stored(seen.composio_user_id)
+        if (now.revision, now.synced_at) != (seen.revision + 1, at):
+            raise OutdatedError(seen.composio_user_id)
+        return frozenset(row.provider for row in changes if now.get(row.provider).revision > row.revision)
 
     async def set_enabled(
         self,
         composio_user_id: str,
         provider: str,
+        guild_id: int,
         enabled: bool | None,
         happened: Callable[[Integration], Event],
     ) -> Switched:
-        """Move the switch: see `Store.set_enabled`."""
+        """Move the switch of a server: see `Store.set_enabled`."""
         ticket = self.known.ticket()
-        with _stored():
-            switched = await self._store.set_enabled(composio_user_id, provider, enabled, happened)
+        meant: list[Integration] = []
+
+        def moving(row: Integration) -> Event:
+            meant.append(row)
+            return happened(row)
+
+        try:
+            switched = await self._waits.write(
+                lambda: self._store.set_enabled(composio_user_id, provider, guild_id, enabled, moving)
+            )
+        except StorageUnavailableError as error:
+            if not error.unknown:
+                raise
+            switched = await self._was_switched(meant, guild_id, error)
         row = switched.row
-        await self._wrote([row], [happened(row)] if switched.changed else [], ticket)
+        if switched.changed:
+            if not self.known.switched(row, guild_id, ticket):
+                await self._look_again([composio_user_id])
+            self.tell(happened(row))
         return switched
 
-    async def _wrote(self, rows: Collection[Integration], happened: Iterable[Event], ticket: int) -> None:
-        unclear = self.known.wrote(rows, ticket)
+    async def _was_switched(
+        self, meant: Sequence[Integration], guild_id: int, error: StorageUnavailableError
+    ) -> Switched:
+        """Whether a write whose answer was lost has moved the switch; raises *error* when that cannot be seen."""
+        if not meant:  # it did not come so far, and will not
+            raise StorageUnavailableError(error.reference) from error
+        row = meant[-1]
         try:
-            await self.learn(unclear)
-        except StorageUnavailableError:  # the write is stored; who asks about these has to read
-            for user_id in unclear:
-                self.known.unknow(user_id)
-        for event in happened:
-            if event.before is not event.after:
-                self._notify(event)
+            now = await self.stored(row.composio_user_id, guild_id)
+        except StorageUnavailableError:
+            now = None
+        if now is None or now.get(row.provider).enabled is not row.enabled:
+            self.known.unknow(row.composio_user_id)  # it may come yet
+            raise error
+        return Switched(now.get(row.provider), changed=True, synced_at=now.synced_at)
 
-    async def events(self, composio_user_id: str, provider: str | None, *, offset: int, limit: int) -> list[Event]:
-        """What happened, newest first."""
-        with _stored():
-            async with asyncio.timeout(READ_SECONDS):
-                return await self._store.events(composio_user_id, provider, offset=offset, limit=limit)
+    async def begin(self, operation: Operation) -> None:
+        """Write down what is to be revoked; when that fails nothing may be."""
+        await self._waits.write(lambda: self._store.begin_operation(operation))
+
+    async def keep(self, operation_ids: Collection[str], until: datetime) -> None:
+        """Say that these revokes are under way until then at least."""
+        await self._waits.write(lambda: self._store.keep_operations(operation_ids, until))
+
+    async def operations(self) -> list[Operation]:
+        """The revokes that are not finished, of all processes."""
+        return await self._waits.read(self._store.operations())
+
+    async def finish(
+        self, operation: Operation, row: Integration | None, happened: Event, *, only_open: bool = False
+    ) -> bool:
+        """Store what came of a revoke: see `Store.finish_operation`. What is stored counts from now on."""
+        ticket = self.known.ticket()
+        try:
+            stored = await self._waits.write(
+                lambda: self._store.finish_operation(operation.id, row, happened, only_open=only_open)
+            )
+        except StorageUnavailableError as error:
+            if not error.unknown or operation.id in {one.id for one in await self.operations()}:
+                raise
+            stored = True
+        if stored:
+            self.known.settle(operation.composio_user_id, operation.provider)
+            await self._look_again(self.known.wrote([row.written()] if row else [], ticket))
+        return stored
+
+    def tell(self, happened: Event) -> None:
+        """Tell the host of what changed a provider's condition."""
+        if happened.before is not happened.after:
+            self._notify(happened)
+
+    async def _look_again(self, composio_user_ids: Collection[str]) -> None:
+        try:
+            await self.learn(composio_user_ids)
+        except StorageUnavailableError:  # the write is stored; who asks about these has to read
+            for user_id in composio_user_ids:
+                self.known.unknow(user_id)
+
+    async def events(
+        self, composio_user_id: str, provider: str | None, *, guild_id: int | None = None, offset: int, limit: int
+    ) -> list[Event]:
+        """What happened, newest first, as far as it concerns a server."""
+        return await self._waits.read(
+            self._store.events(composio_user_id, provider, guild_id=guild_id, offset=offset, limit=limit)
+        )
 
     async def arrive(self, servers: Mapping[int, str]) -> None:
         """Remember that these servers are served, by which Composio user each."""
-        with _stored():
-            await self._store.arrive(servers)
+        await self._waits.write(lambda: self._store.arrive(servers))
 
     async def leave(self, guild_ids: Collection[int], at: datetime) -> None:
         """Remember when these servers were left."""
-        with _stored():
-            await self._store.leave(guild_ids, at)
+        await self._waits.write(lambda: self._store.leave(guild_ids, at))
 
     async def servers_of_shard(self, shard_id: int, shard_count: int, *, after: int, limit: int) -> list[int]:
         """The stored servers of a shard that are not marked as left, by id."""
-        with _stored():
-            return await self._store.servers_of_shard(shard_id, shard_count, after=after, limit=limit)
+        return await self._waits.read(
+            self._store.servers_of_shard(shard_id, shard_count, after=after, limit=limit)
+        )
 
     async def left_servers(
         self, shard_id: int, shard_count: int, *, before: datetime, after: int, limit: int
     ) -> list[int]:
         """The stored servers of a shard that were left before then, by id."""
-        with _stored():
-            return await self._store.left_servers(shard_id, shard_count, before=before, after=after, limit=limit)
+        return await self._waits.read(
+            self._store.left_servers(shard_id, shard_count, before=before, after=after, limit=limit)
+        )
 
     async def forget_servers(self, guild_ids: Collection[int], left_before: datetime) -> None:
         """Delete what belongs to those of these servers that were left before then; not at Composio."""
-        with _stored():
-            forgotten = await self._store.forget_servers(guild_ids, left_before)
+        forgotten = await self._waits.clean(lambda: self._store.forget_servers(guild_ids, left_before))
         for gone in forgotten:
             also = " and its Composio user's rows" if gone.user_forgotten else ""
             log.info("deleted %d events of server %d, which was left%s", gone.events, gone.guild_id, also)
 
     async def forget_events(self, before: datetime) -> None:
         """Delete what happened before then, and the oldest of the log of changes."""
-        with _stored():
-            if deleted := await self._store.forget_events(before):
-                log.info("deleted %d events from before %s", deleted, before.date())
-            await self._store.trim_changes()
-
-
-@contextmanager
-def _stored() -> Iterator[None]:
-    try:
-        yield
-    except (StorageError, TimeoutError) as error:
-        reference = secrets.token_hex(4)
-        # Without the traceback: SQLAlchemy's errors quote the values, and an account's name can be an address.
-        log.error("the database failed, reference %s: %s", reference, str(error) or "no answer in time")  # noqa: TRY400
-        raise StorageUnavailableError(reference) from error
+        if deleted := await self._waits.clean(lambda: self._store.forget_events(before)):
+            log.info("deleted %d events from before %s", deleted, before.date())
+        await self._waits.clean(self._store.trim_changes)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from storage.integrations import Action, Event, EventOutcome, Integration
+from storage.integrations import Action, Condition, Event, Integration, condition_of
 
 from .accounts import Account
 from .plan import Change, Plan
-from .revoke import GONE, AccountReceipt
+from .revoke import AccountReceipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,24 +19,26 @@ class Actor:
     guild_id: int | None = None
     person_id: int | None = None
 
-    def event(
-        self, action: Action, at: datetime, change: Change, outcome: EventOutcome = EventOutcome.DONE
-    ) -> Event:
-        """What the history remembers of a change to one row."""
+    def event(self, action: Action, at: datetime, change: Change) -> Event:
+        """What the history remembers of a change to the state of one provider, whatever a server's switch says."""
         row = change.after
         return Event(
             at=at,
             composio_user_id=row.composio_user_id,
             provider=row.provider,
             action=action,
-            before=change.before.condition,
-            after=row.condition,
-            outcome=outcome,
+            before=Condition(change.before.state.value),
+            after=Condition(row.state.value),
             guild_id=self.guild_id,
             person_id=self.person_id,
             status=row.status,
             reason=row.reason,
         )
+
+    def switched(self, at: datetime, row: Integration) -> Event:
+        """What the history remembers of a switch that was moved to where it stands in *row*."""
+        before = condition_of(row.state, not row.enabled)
+        return replace(self.event(Action.TOGGLE, at, Change(row, row)), before=before, after=row.condition)
 
 
 NOBODY = Actor()
@@ -59,7 +61,7 @@ class SyncReport:
 class RevokeReceipt:
     """What became of each account that was confirmed.
 
-    ``row`` is the provider's row now, None when it could not be stored. ``unconfirmed`` are accounts that
+    ``row`` is the provider's row now, None when it could not be stored yet. ``unconfirmed`` are accounts that
     appeared after the confirmation was shown; they were not touched.
     """
 
@@ -68,6 +70,11 @@ class RevokeReceipt:
     unconfirmed: tuple[Account, ...] = ()
 
     @property
+    def gone(self) -> int:
+        """How many of those that were confirmed no longer exist."""
+        return sum(receipt.gone for receipt in self.accounts)
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is left of what was confirmed."""
-        return all(receipt.outcome in GONE for receipt in self.accounts)
+        return self.gone == len(self.accounts)

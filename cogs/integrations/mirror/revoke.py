@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from .accounts import Account, Accounts, Revocation
@@ -22,7 +22,7 @@ class Outcome(Enum):
     ALREADY_GONE = auto()
     """It no longer existed."""
     STILL_CONNECTED = auto()
-    """Failed, and a look afterwards showed that it is as it was."""
+    """A look afterwards showed that it is as it was, whatever was answered."""
     REVOKED_NOT_DELETED = auto()
     """The grant is revoked; the record at Composio could not be deleted."""
     NOT_DELETED = auto()
@@ -30,7 +30,7 @@ class Outcome(Enum):
     UNCLEAR = auto()
     """No answer, and no answer to the question what had become of it either."""
     NOT_TRIED = auto()
-    """Left alone because the one before it failed."""
+    """Left alone because the one before it failed, or because there was no time for it."""
 
 
 GONE = frozenset({Outcome.REVOKED, Outcome.NOT_REVOCABLE, Outcome.NOT_ACTIVE, Outcome.ALREADY_GONE})
@@ -50,22 +50,44 @@ class AccountReceipt:
     error: ComposioError | None = None
 
     @property
+    def gone(self) -> bool:
+        """Whether it no longer exists."""
+        return self.outcome in GONE
+
+    @property
     def left(self) -> Account | None:
         """What is left of the account at Composio, as far as is known."""
-        if self.outcome in GONE:
+        if self.gone:
             return None
         revoked = self.outcome is Outcome.REVOKED_NOT_DELETED
         return self.account._replace(status="REVOKED") if revoked else self.account
 
+    def held_against(self, seen: Mapping[str, Account]) -> AccountReceipt:
+        """The same after a later look at all accounts: one that is still shown is still there."""
+        now = seen.get(self.account.id)
+        if now is None or not (self.gone or self.outcome is Outcome.UNCLEAR):
+            return self
+        revoked = now.status == "REVOKED" and self.account.status != "REVOKED"
+        return replace(self, outcome=Outcome.REVOKED_NOT_DELETED if revoked else Outcome.STILL_CONNECTED)
 
-async def revoke_accounts(gateway: Accounts, accounts: Sequence[Account]) -> list[AccountReceipt]:
-    """Revoke and delete *accounts* in order, until the first that fails; the rest is not tried."""
+
+async def revoke_accounts(
+    gateway: Accounts,
+    accounts: Sequence[Account],
+    told: Callable[[Sequence[AccountReceipt]], None] = lambda _: None,
+    has_time: Callable[[], bool] = lambda: True,
+) -> list[AccountReceipt]:
+    """Revoke and delete *accounts* in order, until the first that fails or the time is up; the rest is not tried.
+
+    *told* gets the receipts so far after each account.
+    """
     receipts: list[AccountReceipt] = []
     for account in accounts:
-        failed = receipts and receipts[-1].outcome not in GONE
+        goes_on = not receipts or (receipts[-1].gone and has_time())
         receipts.append(
-            AccountReceipt(account, Outcome.NOT_TRIED) if failed else await _revoke_one(gateway, account)
+            await _revoke_one(gateway, account) if goes_on else AccountReceipt(account, Outcome.NOT_TRIED)
         )
+        told(receipts)
     return receipts
 
 

@@ -88,7 +88,7 @@ class Servers:
 
         Raises `NotAllowedHereError`.
         """
-        found = self._known.has(self._tenancy.composio_user_id(guild_id))
+        found = self._known.has(self._tenancy.composio_user_id(guild_id), guild_id)
         if found is None:
             self.met(guild_id)
         return found

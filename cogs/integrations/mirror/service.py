@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from storage.integrations import Action, Event, Integration, Mirror, OutdatedError, State, Switched
@@ -14,7 +13,7 @@ from .accounts import Accounts
 from .catalog import Catalog, Provider
 from .errors import ComposioUnavailableError, NotConnectedError, Trouble
 from .ledger import Ledger
-from .plan import Change, Plan, make_plan
+from .plan import Plan, make_plan
 from .results import NOBODY, Actor, SyncReport
 from .running import Running
 
@@ -71,9 +70,9 @@ class IntegrationService:
         """Let what is under way end, for at most ten seconds; then cancel it."""
         await self._running.close()
 
-    async def look(self, composio_user_id: str) -> Mirror:
-        """What is stored; Composio is not asked."""
-        return await self._ledger.read(composio_user_id)
+    async def look(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:
+        """What is stored, as a server sees it; Composio is not asked."""
+        return await self._ledger.read(composio_user_id, guild_id)
 
     async def sync(self, composio_user_id: str, by: Actor = NOBODY) -> SyncReport:
         """`start_sync`, and what it found."""
@@ -127,24 +126,30 @@ class IntegrationService:
             log.warning("treating the unknown status %r as not usable", status)
 
     async def toggle(
-        self, composio_user_id: str, provider: Provider, enabled: bool | None, by: Actor = NOBODY
+        self, composio_user_id: str, guild_id: int, provider: Provider, enabled: bool | None, by: Actor = NOBODY
     ) -> Switched:
-        """Set the local switch, or flip it when *enabled* is None. Composio is not asked.
+        """Set the switch of a server, or flip it when *enabled* is None. Composio is not asked.
 
         Raises `NotConnectedError` for a provider that is not connected.
         """
 
         def happened(now: Integration) -> Event:
-            return by.event(Action.TOGGLE, self._clock(), Change(replace(now, enabled=not now.enabled), now))
+            return by.switched(self._clock(), now)
 
-        switched = await self._ledger.set_enabled(composio_user_id, provider.id, enabled, happened)
-        if switched.row.state is not State.CONNECTED:
+        switched = await self._ledger.set_enabled(composio_user_id, provider.id, guild_id, enabled, happened)
+        if not switched.changed and switched.row.state is not State.CONNECTED:
             raise NotConnectedError(provider.label, switched.row.state)
         return switched
 
     async def history(
-        self, composio_user_id: str, provider: Provider | None, *, offset: int, limit: int
+        self,
+        composio_user_id: str,
+        provider: Provider | None,
+        *,
+        guild_id: int | None = None,
+        offset: int,
+        limit: int,
     ) -> list[Event]:
-        """What happened, newest first; to all providers or to one."""
+        """What happened, newest first; to all providers or to one, without what concerns only other servers."""
         name = provider.id if provider else None
-        return await self._ledger.events(composio_user_id, name, offset=offset, limit=limit)
+        return await self._ledger.events(composio_user_id, name, guild_id=guild_id, offset=offset, limit=limit)

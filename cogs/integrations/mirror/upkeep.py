@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from storage.integrations import StorageError
@@ -28,6 +28,13 @@ class Feed(Protocol):
         """The Composio users that were written since the last look, None when anything may have changed."""
 
 
+class Revokes(Protocol):
+    """What is left to do of revokes: see `revoking.Revoker`."""
+
+    def look_soon(self) -> None:
+        """Do it, in a task of its own."""
+
+
 class Upkeep:
     """Raises nothing: what cannot be done now is done at the next round, and the log says so once."""
 
@@ -37,19 +44,18 @@ class Upkeep:
         feed: Feed,
         ledger: Ledger,
         servers: Servers,
-        clock: Callable[[], datetime],
-        history_age: timedelta,
+        revokes: Revokes,
+        forget_before: Callable[[], datetime],
     ) -> None:
         self._feed = feed
         self._ledger = ledger
         self._servers = servers
-        self._clock = clock
-        self._history_age = history_age
+        self._revokes = revokes
+        self._forget_before = forget_before
         self._running = Running()
         self._looking = False
         self._again = False
         self._behind: frozenset[str] | None = frozenset()
-        self._fails = False
 
     def woken(self) -> None:
         """The database says that something was written: look soon."""
@@ -69,6 +75,7 @@ class Upkeep:
                 self._again = False
                 await self._follow()
             self._servers.work_soon()
+            self._revokes.look_soon()
         finally:
             self._looking = False
 
@@ -80,21 +87,20 @@ class Upkeep:
             await self._ledger.catch_up(self._behind)
             if self._behind is None:
                 self._servers.store_again()
-        except (StorageError, StorageUnavailableError) as error:
-            if not self._fails:
-                log.warning("what others write to the database is not noticed for now: %s", error)
-            self._fails = True
-            return
-        self._behind = frozenset()
-        if self._fails:
-            log.info("what others write to the database is noticed again")
-        self._fails = False
+        except StorageError as error:
+            self._ledger.outage.failed("followed", error)
+        except StorageUnavailableError:  # it has logged itself
+            pass
+        else:
+            self._behind = frozenset()
+            self._ledger.outage.worked("followed")
+            await self._ledger.probe()
 
     async def clean(self) -> None:
         """Delete what happened long ago, and what belongs to servers that were left long ago."""
         try:
             await self._servers.forget()
-            await self._ledger.forget_events(self._clock() - self._history_age)
+            await self._ledger.forget_events(self._forget_before())
         except StorageUnavailableError as error:
             log.warning("what is old is deleted at the next round: reference %s", error.reference)
 

@@ -37,6 +37,13 @@ class Scripted:
         return told
 
 
+class Nothing:
+    """No revoke is unfinished."""
+
+    def look_soon(self) -> None:
+        pass
+
+
 @pytest.fixture
 async def serving(engine: AsyncEngine) -> Serving:
     """The servers 1 and 2 are served and read."""
@@ -58,8 +65,8 @@ def make(serving: Serving) -> Callable[..., Upkeep]:
             feed=feed,
             ledger=serving.ledger,
             servers=serving.servers,
-            clock=serving.clock,
-            history_age=timedelta(days=90),
+            revokes=Nothing(),
+            forget_before=lambda: serving.clock() - timedelta(days=90),
         )
 
     return made

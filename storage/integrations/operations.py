@@ -1,0 +1,85 @@
+"""Revokes that were begun: written down before anything is done, and taken away with their outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from .errors import OutdatedError
+from .queries import Queries
+from .rows import EVENT_COLUMNS, refuse_newer, values
+from .tables import events, integrations, operations
+from .values import STATE_FIELDS, Event, Integration, Operation
+
+_COLUMNS = tuple(entry.name for entry in fields(Operation))
+
+
+class Operations(Queries):
+    """The queries about revokes that are under way."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        super().__init__(engine)
+        self._upsert_rows = upsert(self._insert(integrations), *STATE_FIELDS)
+        insert = self._insert(events)
+        self._upsert_event = insert.on_conflict_do_update(
+            index_elements=[events.c.operation],
+            set_={name: insert.excluded[name] for name in EVENT_COLUMNS if name != "operation"},
+        )
+
+    async def begin_operation(self, operation: Operation) -> None:
+        """Write down what is to be done."""
+        async with self._transaction() as connection:
+            await connection.execute(
+                sa.insert(operations), asdict(operation) | {"account_ids": list(operation.account_ids)}
+            )
+
+    async def keep_operations(self, ids: Collection[str], until: datetime) -> None:
+        """Move the time after which these count as interrupted."""
+        async with self._transaction() as connection:
+            await connection.execute(
+                sa.update(operations).where(operations.c.id.in_(ids)).values(alive_until=until)
+            )
+
+    async def operations(self) -> list[Operation]:
+        """All that are not finished, whoever does them: never more than a few."""
+        statement = sa.select(*(operations.c[name] for name in _COLUMNS)).order_by(operations.c.began_at)
+        async with self._reading() as connection:
+            found = (await connection.execute(statement)).mappings().all()
+        return [Operation(**{**row, "account_ids": tuple(row["account_ids"])}) for row in found]
+
+    async def finish_operation(
+        self, operation_id: str, row: Integration | None, happened: Event, *, only_open: bool = False
+    ) -> bool:
+        """Store what came of it and what it has left of the provider, and take it from those under way.
+
+        An event of the same operation is replaced: whoever did it knows more than who looked into it afterwards.
+        With *only_open* nothing is stored, and False returned, when it is not under way any more. Raises
+        `OutdatedError`, with nothing written, when the row was written since it was read.
+        """
+        refuse_newer(happened.action, happened.after, happened.outcome)
+        async with self._transaction() as connection:
+            gone = await connection.execute(sa.delete(operations).where(operations.c.id == operation_id))
+            if only_open and not gone.rowcount:
+                return False
+            if row is not None:
+                refuse_newer(row.state)
+                if (await connection.execute(self._upsert_rows, [values(row)])).first() is None:
+                    raise OutdatedError(row.composio_user_id)
+            await connection.execute(self._upsert_event, asdict(happened))
+        return True
+
+
+def upsert(insert: Any, *columns: str) -> Any:
+    """Insert, or update *columns* where the stored revision is the one before; gives the keys of what it wrote."""
+    table = insert.table
+    return insert.on_conflict_do_update(
+        index_elements=table.primary_key.columns,
+        set_={name: insert.excluded[name] for name in (*columns, "revision")},
+        # A plain 1 would be a parameter, bound again for every row.
+        where=table.c.revision == insert.excluded.revision - sa.literal_column("1"),
+    ).returning(*table.primary_key.columns)
