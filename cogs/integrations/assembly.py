@@ -7,7 +7,6 @@ from . import hidden  # noqa: F401 – a host's own `storage` hides ours
 # isort: split
 
 import asyncio
-from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import discord
@@ -15,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.integrations import ChangeFeed, DatabaseRefusedError, StorageError, Store, open_engine, prepare
 
+from . import closing
 from .chat.context import Context
+from .closing import Closing
 from .cog import IntegrationsCog
 from .composio.gateway import ComposioGateway
 from .guard import AnyBot
@@ -33,23 +34,23 @@ from .settings import IntegrationsSettings
 
 async def add_to(bot: AnyBot, settings: IntegrationsSettings | None, engine: AsyncEngine | None) -> None:
     """See `cogs.integrations.add_to`."""
-    opened = AsyncExitStack()
+    opened = Closing()
     try:
         await bot.add_cog(await _cog(bot, settings or IntegrationsSettings.read(), engine, opened))
     except BaseException:
         # discord.py does not call cog_unload when the name of the command or the cog is taken.
-        await opened.aclose()
+        await opened.close()
         raise
 
 
 async def _cog(
-    bot: AnyBot, settings: IntegrationsSettings, engine: AsyncEngine | None, opened: AsyncExitStack
+    bot: AnyBot, settings: IntegrationsSettings, engine: AsyncEngine | None, opened: Closing
 ) -> IntegrationsCog:
     tenancy, providers, clock = settings.tenancy, read_catalog(settings), discord.utils.utcnow
     engine = await _engine(settings, engine, opened)
     # The certificate authorities are loaded, which would hold the loop.
     gateway = await asyncio.to_thread(_gateway, settings)
-    opened.push_async_callback(gateway.close)
+    opened.add(closing.GATEWAY, gateway.close)
     ledger = Ledger(Store(engine), Known(providers), lambda change: bot.dispatch("integration_change", change))
     servers = _servers(bot, settings, ledger)
     feed = await _feed(engine)
@@ -71,9 +72,10 @@ async def _cog(
         tenancy=tenancy,
         dashboard_url=settings.dashboard_url,
     )
-    # Closed from last to first: what runs by itself ends, then what the use cases end or cancel is still answered.
-    for part in (context, revoker, service, feed, upkeep, servers):
-        opened.push_async_callback(part.close)
+    # What runs by itself ends first, then what people wait for: it is answered, whether it ended or was cut off.
+    opened.add(closing.USE_CASES, context.close, revoker.close, service.close)
+    opened.add(closing.FEED, feed.close)
+    opened.add(closing.UPKEEP, upkeep.close, servers.close)
     return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
 
 
@@ -115,14 +117,12 @@ def read_catalog(settings: IntegrationsSettings) -> catalog.Catalog:
         raise CatalogError(f"INTEGRATIONS_CATALOG is wrong: {error}") from error
 
 
-async def _engine(
-    settings: IntegrationsSettings, engine: AsyncEngine | None, opened: AsyncExitStack
-) -> AsyncEngine:
+async def _engine(settings: IntegrationsSettings, engine: AsyncEngine | None, opened: Closing) -> AsyncEngine:
     name = "the engine" if engine else "INTEGRATIONS_DATABASE_URL"
     try:
         if engine is None:
             engine = open_engine(settings.database_url.get_secret_value())
-            opened.push_async_callback(engine.dispose)
+            opened.add(closing.ENGINE, engine.dispose)
         await prepare(engine)
     except DatabaseRefusedError as error:
         raise SettingsError(f"{name} is wrong: {error}") from error

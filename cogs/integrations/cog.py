@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from contextlib import AsyncExitStack
 from typing import Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands, tasks
 
+from . import closing
 from .chat import card, history, howto, overview, refusal, report, revocation, router
 from .chat.answer import Interaction, Place, Reply
 from .chat.context import Context
+from .closing import Closing
 from .guard import AnyBot
 from .mirror.servers import Servers
 from .mirror.upkeep import CLEAN_SECONDS, LOOK_SECONDS, Upkeep
@@ -33,7 +34,7 @@ class IntegrationsCog(
     """``/integrations``. *resources* are closed when the cog is removed."""
 
     def __init__(
-        self, bot: AnyBot, *, context: Context, servers: Servers, upkeep: Upkeep, resources: AsyncExitStack
+        self, bot: AnyBot, *, context: Context, servers: Servers, upkeep: Upkeep, resources: Closing
     ) -> None:
         self._bot = bot
         self._context = context
@@ -44,16 +45,19 @@ class IntegrationsCog(
     async def cog_load(self) -> None:
         """Let the buttons of older messages work again, and learn which servers there are already."""
         self._bot.add_dynamic_items(*router.DYNAMIC_ITEMS)
-        self._resources.callback(self._bot.remove_dynamic_items, *router.DYNAMIC_ITEMS)
+        self._resources.add(closing.LOOPS, self._end)
         for loop in (self._look, self._clean):
             loop.start()
-            self._resources.push_async_callback(_stop, loop)
         if self._bot.is_ready():
             self._ready(self._shards())
 
     async def cog_unload(self) -> None:
-        """Leave nothing behind."""
-        await self._resources.aclose()
+        """Leave nothing behind; takes eight seconds at most."""
+        await self._resources.close()
+
+    async def _end(self) -> None:
+        self._bot.remove_dynamic_items(*router.DYNAMIC_ITEMS)
+        await asyncio.gather(_stop(self._look), _stop(self._clean))
 
     @tasks.loop(seconds=LOOK_SECONDS)
     async def _look(self) -> None:

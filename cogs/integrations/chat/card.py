@@ -40,7 +40,8 @@ async def toggle(context: Context, reply: Reply, name: str, enabled: bool | None
     provider = context.catalog.find(name)
     await reply.wait()
     try:
-        moved = await context.service.toggle(user_id, interaction.guild_id or 0, provider, enabled, actor(interaction))
+        guild_id = interaction.guild_id or 0
+        moved = await context.service.toggle(user_id, guild_id, provider, enabled, actor(interaction))
     except NotConnectedError as error:
         again = error.state is State.NEEDS_RECONNECT
         view = row_of(howto(provider, again=again), dashboard(context.dashboard_url))

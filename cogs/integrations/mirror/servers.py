@@ -130,7 +130,7 @@ class Servers:
 
     async def close(self) -> None:
         """End what was begun; what is cut off is done again after the next start."""
-        await self._running.close(1.0)
+        await self._running.close(0.1)
 
     async def _arrive(self) -> None:
         arriving = list(self._arriving)

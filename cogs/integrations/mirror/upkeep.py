@@ -106,4 +106,4 @@ class Upkeep:
 
     async def close(self) -> None:
         """End what was begun, and begin nothing any more; what is cut off is done after the next start."""
-        await self._running.close(1.0)
+        await self._running.close(0.1)
