@@ -12,14 +12,14 @@ from storage.integrations import Action, Condition, Event, EventOutcome
 
 from ..mirror.catalog import Provider
 from ..mirror.errors import OldButtonError, Right
-from .answer import Answer, Reply
+from .answer import Answer, Interaction, Reply
 from .buttons import row_of, turn
 from .context import Context
 from .limits import GREY, add_lines
 from .presses import Press, page_number
 from .rights import require
 from .states import SIGNS, why
-from .text import DOT, ago, clean
+from .text import DOT, ago, clean, count
 
 PAGE = 10
 
@@ -31,24 +31,39 @@ async def show(context: Context, reply: Reply, name: str | None, number: int = 1
     require(interaction, Right.MANAGE_SERVER)
     provider = context.catalog.find(name) if name else None
     await reply.wait()
-    found = await context.service.history(user_id, provider, offset=(number - 1) * PAGE, limit=PAGE + 1)
+    found = await context.service.history(
+        user_id, provider, guild_id=interaction.guild_id, offset=(number - 1) * PAGE, limit=PAGE + 1
+    )
     events = found[:PAGE]
-    people = {event.person_id for event in events if event.person_id}
-    names = await context.people.names(interaction.guild, people)
-    embed = _embed(context, provider, events, names, number)
+    told = list(zip(events, await _who(context, interaction, events), strict=True))
+    embed = _embed(context, provider, told, number)
     await reply.show(Answer(embed, _buttons(provider, number, more=len(found) > PAGE)))
 
 
+async def _who(context: Context, interaction: Interaction, events: Sequence[Event]) -> list[str]:
+    """Who did each; of other servers with the same Composio user it is not told who their people are."""
+    here = [event.person_id for event in events if event.guild_id in (None, interaction.guild_id)]
+    names = await context.people.names(interaction.guild, {person for person in here if person})
+    return [
+        names[event.person_id]
+        if event.person_id in names and event.guild_id in (None, interaction.guild_id)
+        else ("someone in another server" if event.person_id else "the bot itself")
+        for event in events
+    ]
+
+
 def _embed(
-    context: Context, provider: Provider | None, events: Sequence[Event], names: Mapping[int, str], number: int
+    context: Context, provider: Provider | None, told: Sequence[tuple[Event, str]], number: int
 ) -> discord.Embed:
     title = f"History of {clean(provider.label)}" if provider else "History"
     empty = "Nothing has happened yet." if number == 1 else "Nothing older is remembered."
-    embed = discord.Embed(title=title, description=None if events else empty, colour=GREY)
-    for day, group in groupby(events, key=lambda event: event.at.astimezone(UTC).date()):
-        lines = [_line(event, context.label(event.provider), names, alone=provider is not None) for event in group]
+    embed = discord.Embed(title=title, description=None if told else empty, colour=GREY)
+    for day, group in groupby(told, key=lambda one: one[0].at.astimezone(UTC).date()):
+        lines = [
+            _line(event, context.label(event.provider), who, alone=provider is not None) for event, who in group
+        ]
         add_lines(embed, _day(day), lines)
-    if events:
+    if told:
         embed.set_footer(text="For what a sync found, the person is who synced. Days begin at midnight UTC.")
     return embed
 
@@ -57,7 +72,7 @@ def _day(day: date) -> str:
     return f"{day:%A}, {day.day} {day:%B %Y}"
 
 
-def _line(event: Event, label: str, names: Mapping[int, str], *, alone: bool) -> str:
+def _line(event: Event, label: str, who: str, *, alone: bool) -> str:
     """One thing that happened; *alone* under the headline of its app, which leaves room for a reason."""
     what = _what(event)
     if alone:
@@ -65,7 +80,6 @@ def _line(event: Event, label: str, names: Mapping[int, str], *, alone: bool) ->
         if event.after is Condition.NEEDS_RECONNECT:
             what += f": {why(event.status, event.reason, clean(label))}"
     subject = what if alone else f"**{clean(label)}** {what}"
-    who = names.get(event.person_id or 0, "the bot itself")
     return DOT.join([f"{SIGNS[event.after]} {subject}", who, ago(event.at)])
 
 
@@ -76,7 +90,7 @@ def _what(event: Event) -> str:
         case Action.TOGGLE:
             return "switched off" if event.after is Condition.DISABLED else "switched on"
         case Action.REVOKE:
-            return _REVOKED[event.outcome]
+            return _REVOKED[event.outcome] + _how_many(event)
         case Action.NEWER:
             return "changed in a way newer than this bot knows"
 
@@ -92,8 +106,15 @@ _REVOKED = {
     EventOutcome.DONE: "revoked",
     EventOutcome.PARTLY: "only partly revoked",
     EventOutcome.FAILED: "not revoked: it failed",
+    EventOutcome.INTERRUPTED: "revoke interrupted",
     EventOutcome.NEWER: "revoked, with an outcome newer than this bot knows",
 }
+
+
+def _how_many(event: Event) -> str:
+    """How far a revoke came that did not come to its end."""
+    told = event.outcome in (EventOutcome.PARTLY, EventOutcome.INTERRUPTED) and event.accounts is not None
+    return f": {event.accounts_gone} of {count(event.accounts or 0, 'account')} gone" if told else ""
 
 
 def _buttons(provider: Provider | None, number: int, *, more: bool) -> discord.ui.View:

@@ -63,21 +63,24 @@ class Behind:
     def met(self, _guild_id: int | None) -> None:
         pass
 
-    async def look(self, _user_id: str) -> Mirror:
+    async def look(self, _user_id: str, _guild_id: int | None = None) -> Mirror:
         return self.mirror
 
     async def sync(self, _user_id: str, _by: Actor) -> SyncReport:
         assert self.report is not None
         return self.report
 
-    async def toggle(self, _user_id: str, provider: Provider, enabled: bool | None, _by: Actor) -> Switched:
+    async def toggle(
+        self, _user_id: str, _guild_id: int, provider: Provider, enabled: bool | None, _by: Actor
+    ) -> Switched:
         row = self.mirror.get(provider.id)
         on = not row.enabled if enabled is None else enabled
         return Switched(replace(row, enabled=on), row.enabled is not on, self.mirror.synced_at)
 
     async def history(
-        self, _user_id: str, _provider: Provider | None, *, offset: int, limit: int
+        self, _user_id: str, _provider: Provider | None, *, guild_id: int | None, offset: int, limit: int
     ) -> Sequence[Event]:
+        assert guild_id
         return self.events[offset : offset + limit]
 
     async def accounts(self, _user_id: str, _provider: Provider) -> Sequence[Account]:

@@ -9,11 +9,12 @@ import pytest
 
 from bot.sandbox.faults import Refuse
 from cogs.integrations.chat.states import SIGNS
+from cogs.integrations.chat.text import DOT
 from cogs.integrations.mirror.catalog import DEFAULT
 from storage.integrations import Action, Condition, Event, EventOutcome
 from tests.cogs.chat.scenes import told
 from tests.cogs.chat.stage import NOON, embed_of, event, written
-from tests.conftest import World, labels, message_of, shown, synced, text
+from tests.conftest import GUILD_ID, World, labels, message_of, shown, synced, text
 
 
 async def history(world: World, provider: str | None = None) -> str:
@@ -76,7 +77,7 @@ async def test_a_revoke_says_how_it_ended(world: World) -> None:
     world.composio.fail(Refuse(500, headers={"x-should-retry": "false"}), method="DELETE", skip=1)
     await world.admin.click(question, label="Revoke 2 accounts")
 
-    assert "**GitHub** only partly revoked · ada · <t:" in await history(world)
+    assert "**GitHub** only partly revoked: 1 of 2 accounts gone · ada · <t:" in await history(world)
 
 
 async def test_one_apps_history_leaves_out_the_others(world: World) -> None:
@@ -220,6 +221,7 @@ async def test_a_sync_and_a_switch_say_what_came_of_it(happened: Event) -> None:
         (EventOutcome.DONE, "revoked"),
         (EventOutcome.PARTLY, "only partly revoked"),
         (EventOutcome.FAILED, "not revoked: it failed"),
+        (EventOutcome.INTERRUPTED, "revoke interrupted"),
         (EventOutcome.NEWER, "revoked, with an outcome newer than this bot knows"),
     ],
 )
@@ -227,6 +229,23 @@ async def test_a_revoke_says_what_became_of_it(outcome: EventOutcome, said: str)
     happened = event(action=Action.REVOKE, after=Condition.NOT_CONNECTED, outcome=outcome)
 
     assert f"**Gmail** {said} ·" in written(await told(DEFAULT, [happened]))
+
+
+async def test_of_a_revoke_that_did_not_end_it_is_told_how_far_it_came() -> None:
+    of_two = event(action=Action.REVOKE, outcome=EventOutcome.INTERRUPTED, accounts=2, accounts_gone=1)
+
+    assert "**Gmail** revoke interrupted: 1 of 2 accounts gone ·" in written(await told(DEFAULT, [of_two]))
+
+
+async def test_of_other_servers_people_it_is_told_what_they_did_and_not_who_they_are() -> None:
+    here, there = (event(person_id=7, guild_id=guild_id) for guild_id in (GUILD_ID, GUILD_ID + 1))
+    itself = event(guild_id=None, person_id=None)
+
+    said = written(await told(DEFAULT, [here, there, itself])).replace(DOT, " · ")
+
+    assert said.count("<@7>") == 1
+    assert "**Gmail** needs reconnecting · someone in another server ·" in said
+    assert "**Gmail** needs reconnecting · the bot itself ·" in said
 
 
 async def test_an_app_that_has_left_the_catalogue_is_named_by_its_id() -> None:
