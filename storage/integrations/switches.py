@@ -39,26 +39,8 @@ class Switches(Queries):
 
         Whoever comes second waits, and begins with what the first has left: two flips end where they began.
         """
-        user: Any = sa.bindparam("wanted_user")
-        name: Any = sa.bindparam("wanted_provider")
-        guild: Any = sa.bindparam("wanted_guild", type_=sa.BigInteger)
-        chosen = (
-            sa.select(
-                guild,
-                integrations.c.provider,
-                integrations.c.composio_user_id,
-                sa.not_(ENABLED.element) if target is None else target,
-            )
-            .select_from(with_switches(guild))
-            .where(
-                integrations.c.composio_user_id == user,
-                integrations.c.provider == name,
-                integrations.c.state == State.CONNECTED.value,
-                sa.true() if target is None else ENABLED.element.is_distinct_from(target),
-            )
-        )
         insert = self._insert(switches)
-        insert = insert.from_select(["guild_id", "provider", "composio_user_id", "enabled"], chosen)
+        insert = insert.from_select(["guild_id", "provider", "composio_user_id", "enabled"], _chosen(target))
         return insert.on_conflict_do_update(
             index_elements=[switches.c.guild_id, switches.c.provider],
             set_={
@@ -94,6 +76,26 @@ class Switches(Queries):
             if moved and happened:
                 await remember(connection, [happened(row)])
         return Switched(row, changed=moved is not None, synced_at=found.synced_at)
+
+
+def _chosen(target: sa.BindParameter[bool] | None) -> sa.Select[Any]:
+    """What to insert: nothing where the provider is not connected, or the switch stands there already."""
+    user: Any = sa.bindparam("wanted_user")
+    name: Any = sa.bindparam("wanted_provider")
+    guild: Any = sa.bindparam("wanted_guild", type_=sa.BigInteger)
+    enabled: Any = sa.not_(ENABLED.element) if target is None else target
+    return (
+        sa.select(guild, integrations.c.provider, integrations.c.composio_user_id, enabled)
+        .select_from(with_switches(guild))
+        .where(
+            integrations.c.composio_user_id == user,
+            integrations.c.provider == name,
+            integrations.c.state == State.CONNECTED.value,
+            ENABLED.element.is_distinct_from(enabled),
+        )
+        # Whoever is just writing that it is not connected any more comes first; SQLite has one writer anyway.
+        .with_for_update(read=True, of=integrations)
+    )
 
 
 def _one() -> sa.Select[Any]:

@@ -155,7 +155,8 @@ class Mirror:
                 Fact(name, condition_of(row.state, name not in self.off), row.toolkit)
                 for name, row in self.rows.items()
             ],
-            {guild_id: moved} if guild_id and moved else {},
+            {guild_id: moved} if guild_id else {},
+            complete=False,
         )
 
 

@@ -100,7 +100,7 @@ async def other_process(environment: pytest.MonkeyPatch) -> AsyncIterator[Store]
 
 async def test_another_process_is_heard_of_within_five_seconds(world: World, other_process: Store) -> None:
     await connected(world)
-    await other_process.set_enabled(USER_ID, "github", False)
+    await other_process.set_enabled(USER_ID, "github", GUILD_ID, False)
     at_once = shown(await world.member.slash(world.channel, "issues"))
 
     await world.env.advance_time(5)

@@ -24,18 +24,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from bot.sandbox.project import Project
 from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.catalog import DEFAULT
-from storage.integrations import (
-    Action,
-    Condition,
-    Event,
-    Integration,
-    State,
-    Store,
-    open_engine,
-    prepare,
-)
+from storage.integrations import Event, Integration, State, Store, open_engine, prepare
 from storage.integrations.migrations import upgrade
 from tests.cogs.use_cases import UseCases
+from tests.storage.rows import HERE, operation, revoked, row, toggled
 
 API_KEY, USER_ID = Project.api_key, Project.user_id
 GMAIL = DEFAULT.by_id["gmail"]
@@ -70,7 +62,7 @@ async def sync(engine: AsyncEngine, composio: str) -> None:
 
 
 async def toggle(engine: AsyncEngine, composio: str) -> None:
-    await UseCases(gateway(composio), Store(engine)).service.toggle(USER_ID, GMAIL, enabled=None)
+    await UseCases(gateway(composio), Store(engine)).service.toggle(USER_ID, HERE, GMAIL, enabled=None)
 
 
 async def revoke(engine: AsyncEngine, composio: str) -> None:
@@ -79,15 +71,21 @@ async def revoke(engine: AsyncEngine, composio: str) -> None:
 
 
 async def flip(engine: AsyncEngine, times: int) -> None:
-    """Flip one switch over and over, with an event for each."""
+    """Flip the switch of one server over and over, with an event for each."""
     store = Store(engine)
     for _ in range(times):
-        await store.set_enabled(USER_ID, "gmail", None, _flipped)
+        await store.set_enabled(USER_ID, "gmail", HERE, None, _flipped)
 
 
 def _flipped(row: Integration) -> Event:
-    at = datetime.now(UTC)
-    return Event(at, row.composio_user_id, row.provider, Action.TOGGLE, Condition.CONNECTED, row.condition)
+    return toggled(row, at=datetime.now(UTC))
+
+
+async def operate(engine: AsyncEngine) -> None:
+    """Begin a revoke, and finish it."""
+    store, begun = Store(engine), operation()
+    await store.begin_operation(begun)
+    await store.finish_operation(begun.id, row(state=State.NOT_CONNECTED, revision=1), revoked(begun))
 
 
 async def store_providers(engine: AsyncEngine, times: int) -> None:
@@ -100,7 +98,7 @@ async def store_providers(engine: AsyncEngine, times: int) -> None:
 
 
 WORK: dict[str, Callable[..., Awaitable[None]]] = {
-    work.__name__: work for work in (migrate, sync, toggle, revoke, flip, store_providers)
+    work.__name__: work for work in (migrate, sync, toggle, revoke, flip, operate, store_providers)
 }
 
 

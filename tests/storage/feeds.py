@@ -64,6 +64,14 @@ async def write(engine: AsyncEngine, *users: str) -> None:
     await Store(engine).write([row(composio_user_id=user) for user in users])
 
 
+def insert_switch(user: str, guild_id: int, table: str = "integrations_switch") -> str:
+    """The same of the switch of a server, which is off."""
+    return (
+        f"INSERT INTO {table} (guild_id, provider, composio_user_id, enabled)"  # noqa: S608
+        f" VALUES ({guild_id}, 'gmail', '{user}', false)"
+    )
+
+
 def insert(user: str, table: str = "integrations_provider") -> str:
     """What somebody types who knows SQL."""
     return (

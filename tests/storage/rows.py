@@ -7,11 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from storage.integrations import Action, Condition, Event, Integration, State, Store
+from storage.integrations import Action, Condition, Event, Integration, Operation, State, Store, condition_of
 
 ADA = "ada"
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)
+# Two servers.
+HERE, THERE = 201 << 22, 202 << 22
 
 
 def row(provider: str = "gmail", **fields: Any) -> Integration:
@@ -40,6 +42,48 @@ def event(provider: str = "gmail", **fields: Any) -> Event:
         "after": Condition.CONNECTED,
     }
     return Event(**(facts | fields))
+
+
+def toggled(now: Integration, **fields: Any) -> Event:
+    """A switch that was moved to where it stands in *now*."""
+    facts: dict[str, Any] = {
+        "composio_user_id": now.composio_user_id,
+        "action": Action.TOGGLE,
+        "before": condition_of(now.state, not now.enabled),
+        "after": now.condition,
+        "guild_id": HERE,
+    }
+    return event(now.provider, **(facts | fields))
+
+
+def operation(id_: str = "first", **fields: Any) -> Operation:
+    """A revoke of Ada's Gmail that was begun at noon."""
+    facts: dict[str, Any] = {
+        "composio_user_id": ADA,
+        "provider": "gmail",
+        "account_ids": ("ca_1", "ca_2"),
+        "began_at": NOON,
+        "alive_until": NOON + timedelta(seconds=30),
+        "guild_id": HERE,
+        "person_id": 7,
+    }
+    return Operation(id_, **(facts | fields))
+
+
+def revoked(begun: Operation, **fields: Any) -> Event:
+    """What came of it: everything is gone."""
+    facts: dict[str, Any] = {
+        "composio_user_id": begun.composio_user_id,
+        "action": Action.REVOKE,
+        "before": Condition.CONNECTED,
+        "after": Condition.NOT_CONNECTED,
+        "guild_id": begun.guild_id,
+        "person_id": begun.person_id,
+        "accounts": len(begun.account_ids),
+        "accounts_gone": len(begun.account_ids),
+        "operation": begun.id,
+    }
+    return event(begun.provider, **(facts | fields))
 
 
 async def sync(

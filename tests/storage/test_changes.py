@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -13,9 +14,9 @@ from storage.integrations import ChangeFeed, StorageError, Store, prepare
 from tests.conftest import USER_ID
 from tests.storage.conftest import on_sqlite
 from tests.storage.databases import execute
-from tests.storage.feeds import FAST, another, followed, insert, told, told_of, write
+from tests.storage.feeds import FAST, another, followed, insert, insert_switch, told, told_of, write
 from tests.storage.processes import Processes
-from tests.storage.rows import ADA, event, history, sync
+from tests.storage.rows import ADA, HERE, NOON, THERE, event, history, operation, sync
 
 pytestmark = pytest.mark.quick
 
@@ -76,7 +77,58 @@ class TestWhatIsTold:
     async def test_is_what_the_store_switches(self, engine: AsyncEngine, store: Store) -> None:
         await write(engine, ADA)
         async with followed(engine) as feed:
-            await store.set_enabled(ADA, "gmail", enabled=False)
+            await store.set_enabled(ADA, "gmail", HERE, enabled=False)
+            assert await told(feed) == {ADA}
+
+            await store.set_enabled(ADA, "gmail", HERE, enabled=None)
+            assert await told(feed) == {ADA}
+
+    async def test_is_a_switch_that_somebody_moved_by_hand(self, engine: AsyncEngine, feed: ChangeFeed) -> None:
+        async with another(engine) as other:
+            await execute(other, insert_switch(ADA, HERE))
+
+        assert await told(feed) == {ADA}
+
+    @pytest.mark.parametrize(
+        ("statement", "users"),
+        [
+            ("UPDATE integrations_switch SET enabled = true", {ADA, "bob"}),
+            (f"UPDATE integrations_switch SET enabled = true WHERE guild_id = {HERE}", {ADA}),  # noqa: S608
+            (
+                "UPDATE integrations_switch SET composio_user_id = 'eve' WHERE composio_user_id = 'ada'",
+                {ADA, "eve"},
+            ),
+            ("DELETE FROM integrations_switch WHERE composio_user_id = 'bob'", {"bob"}),
+            ("DELETE FROM integrations_switch", {ADA, "bob"}),
+        ],
+    )
+    async def test_is_every_switch_that_a_statement_touches(
+        self, engine: AsyncEngine, statement: str, users: set[str]
+    ) -> None:
+        await execute(engine, insert_switch(ADA, HERE), insert_switch("bob", THERE))
+        async with followed(engine) as feed, another(engine) as other:
+            await execute(other, statement)
+
+            assert await told(feed) == users
+
+    async def test_is_a_server_s_old_and_new_user_when_its_switches_go_along(
+        self, engine: AsyncEngine, store: Store
+    ) -> None:
+        await store.arrive({HERE: ADA})
+        await execute(engine, insert_switch(ADA, HERE))
+        async with followed(engine) as feed:
+            await store.arrive({HERE: "bob"})
+
+            assert await told(feed) == {ADA, "bob"}
+
+    async def test_is_a_server_s_user_when_its_switches_are_forgotten(
+        self, engine: AsyncEngine, store: Store
+    ) -> None:
+        await store.arrive({HERE: ADA, THERE: ADA})
+        await store.leave([HERE], NOON)
+        await execute(engine, insert_switch(ADA, HERE))
+        async with followed(engine) as feed:
+            await store.forget_servers([HERE], NOON + timedelta(seconds=1))
 
             assert await told(feed) == {ADA}
 
@@ -90,17 +142,31 @@ class TestWhatIsTold:
 
     async def test_is_nothing_when_no_row_matched(self, engine: AsyncEngine, feed: ChangeFeed) -> None:
         await execute(
-            engine, "UPDATE integrations_provider SET enabled = false", "DELETE FROM integrations_provider"
+            engine,
+            "UPDATE integrations_provider SET enabled = false",
+            "DELETE FROM integrations_provider",
+            "UPDATE integrations_switch SET enabled = false",
+            "DELETE FROM integrations_switch",
         )
         await write(engine, "bob")
 
         assert await told(feed) == {"bob"}
 
-    async def test_is_neither_a_newer_time_nor_an_event(
+    async def test_is_nothing_when_a_switch_stands_there_already(self, engine: AsyncEngine, store: Store) -> None:
+        await write(engine, ADA)
+        async with followed(engine) as feed:
+            assert not (await store.set_enabled(ADA, "gmail", HERE, enabled=True)).changed
+            await write(engine, "bob")
+
+            assert await told(feed) == {"bob"}
+
+    async def test_is_neither_a_newer_time_nor_an_event_nor_a_revoke_that_begins(
         self, engine: AsyncEngine, store: Store, feed: ChangeFeed
     ) -> None:
         await sync(store)
         await store.write([], [event()])
+        await store.begin_operation(operation())
+        await store.keep_operations(["first"], NOON)
         assert await history(store) == [event()]
         await write(engine, "bob")
 

@@ -12,13 +12,14 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from storage.integrations import ChangeFeed, StorageError, Store, open_engine, prepare
+from storage.integrations import ChangeFeed, Deadline, StorageError, Store, open_engine, prepare
 from storage.integrations.listening import PostgresWatch
-from storage.integrations.watching import Deadline, Pace
+from storage.integrations.watching import Pace
 from tests.storage.conftest import on_postgres
 from tests.storage.counting import Wire
 from tests.storage.databases import execute
-from tests.storage.feeds import FAST, LONG, another, followed, insert, told, told_of, write
+from tests.storage.feeds import FAST, LONG, another, followed, insert, insert_switch, told, told_of, write
+from tests.storage.rows import HERE
 
 pytestmark = on_postgres
 
@@ -73,13 +74,14 @@ class TestTheOrder:
 
 
 class TestWhatIsTold:
-    async def test_is_anybody_after_the_table_was_emptied_at_once(
-        self, engine: AsyncEngine, feed: ChangeFeed
+    @pytest.mark.parametrize("table", ["integrations_provider", "integrations_switch"])
+    async def test_is_anybody_after_a_table_was_emptied_at_once(
+        self, engine: AsyncEngine, feed: ChangeFeed, table: str
     ) -> None:
         await write(engine, "ada")
         await told_of(feed, "ada")
 
-        await execute(engine, "TRUNCATE integrations_provider")
+        await execute(engine, f"TRUNCATE {table}")
 
         assert await told(feed) is None
 
@@ -92,15 +94,27 @@ class TestWhatIsTold:
             await write(engine, user)
             assert await told(feed) == {user}
 
+    @pytest.mark.parametrize(
+        ("statement", "users"),
+        [
+            (insert("bob"), {"bob"}),
+            ("UPDATE integrations_provider SET state = 'not_connected'", {"ada"}),
+            ("DELETE FROM integrations_provider", {"ada"}),
+            ("TRUNCATE integrations_provider", None),
+            (insert_switch("bob", 1), {"bob"}),
+            ("UPDATE integrations_switch SET enabled = true", {"ada"}),
+            ("DELETE FROM integrations_switch", {"ada"}),
+            ("TRUNCATE integrations_switch", None),
+        ],
+    )
     async def test_is_what_a_session_writes_that_replays_others(
-        self, engine: AsyncEngine, feed: ChangeFeed
+        self, engine: AsyncEngine, statement: str, users: set[str] | None
     ) -> None:
-        await write(engine, "ada")
-        assert await told(feed) == {"ada"}
+        await execute(engine, insert("ada"), insert_switch("ada", HERE))
+        async with followed(engine) as feed:
+            await execute(engine, "SET LOCAL session_replication_role = replica", statement)
 
-        await execute(engine, "SET LOCAL session_replication_role = replica", "DELETE FROM integrations_provider")
-
-        assert await told(feed) == {"ada"}
+            assert await told(feed) == users
 
     async def test_is_found_without_a_notification(self, engine: AsyncEngine) -> None:
         async with followed(engine, Pace(check=0.05, burst=0.0)) as feed:
@@ -143,8 +157,10 @@ class TestWhatIsTold:
         plain = open_engine(url)
         async with followed(ours) as feed:
             await execute(plain, insert("ada", '"Our Own".integrations_provider'))
-
             assert await told(feed) == {"ada"}
+
+            await execute(plain, insert_switch("bob", HERE, '"Our Own".integrations_switch'))
+            assert await told(feed) == {"bob"}
         await plain.dispose()
         await execute(ours, 'DROP SCHEMA "Our Own" CASCADE')
         await ours.dispose()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from storage.integrations import ChangeFeed, StorageError, open_engine, prepare
-from storage.integrations.watching import Deadline, Pace, Position, SqliteWatch
+from storage.integrations import ChangeFeed, Deadline, StorageError, open_engine, prepare
+from storage.integrations.watching import Pace, Position, SqliteWatch
 from tests.storage.conftest import on_sqlite
 from tests.storage.databases import file_of
 from tests.storage.feeds import followed, told, told_of, write

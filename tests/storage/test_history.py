@@ -12,7 +12,7 @@ from storage.integrations import (
     EventOutcome,
     Store,
 )
-from tests.storage.rows import ADA, LATER, NOON, event, history, row, sync
+from tests.storage.rows import ADA, HERE, LATER, NOON, THERE, event, history, row, sync
 
 
 class TestTheHistory:
@@ -26,6 +26,9 @@ class TestTheHistory:
             person_id=2,
             status="REVOKED",
             reason="half of it",
+            accounts=2,
+            accounts_gone=1,
+            operation="f" * 32,
         )
 
         await sync(store, row(), happened=[happened])
@@ -54,6 +57,30 @@ class TestTheHistory:
         await sync(store, row(), happened=[event()])
 
         assert await history(store, user="bob") == []
+
+    async def test_of_a_server_is_without_the_switches_of_others(self, store: Store) -> None:
+        happened = [
+            event(action=action, guild_id=guild_id)
+            for action in (Action.SYNC, Action.TOGGLE, Action.REVOKE)
+            for guild_id in (HERE, THERE, None)
+        ]
+        await sync(store, row(), happened=happened)
+
+        shown = await store.events(ADA, "gmail", guild_id=HERE, offset=0, limit=100)
+
+        others = [one for one in happened if one.action is Action.TOGGLE and one.guild_id != HERE]
+        assert len(others) == 2
+        assert shown == [one for one in reversed(happened) if one not in others]
+        assert await history(store) == happened[::-1]
+
+    async def test_of_a_server_comes_in_pages_without_gaps(self, store: Store) -> None:
+        ours = [event(reason=str(number), action=Action.TOGGLE, guild_id=HERE) for number in (1, 2, 3)]
+        theirs = event(action=Action.TOGGLE, guild_id=THERE)
+        await sync(store, row(), happened=[ours[0], theirs, ours[1], theirs, theirs, ours[2]])
+
+        pages = [await store.events(ADA, None, guild_id=HERE, offset=offset, limit=2) for offset in (0, 2)]
+
+        assert pages == [[ours[2], ours[1]], [ours[0]]]
 
     @pytest.mark.parametrize(
         ("offset", "limit", "expected"),

@@ -15,105 +15,20 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.integrations import Store, migrations, open_engine, prepare
+from storage.integrations import State, Store, migrations, open_engine, prepare
 from storage.integrations.migrations import HEAD, VERSION_TABLE, VERSIONS
 from storage.integrations.tables import metadata
 from tests.storage.conftest import on_sqlite
 from tests.storage.counting import counted
-from tests.storage.databases import Databases, file_of, fill, migrate_to, picture
+from tests.storage.databases import Databases, execute, file_of, fill, migrate_to, picture
+from tests.storage.feeds import followed, insert_switch, told
 from tests.storage.processes import PREPARE, Processes, python
-from tests.storage.rows import event, row, sync
+from tests.storage.rows import ADA, HERE, NOON, THERE, event, operation, revoked, row, sync, toggled
+from tests.storage.schema import INDEXES, KEYS, SCHEMA, UNIQUE, kind
 
 pytestmark = pytest.mark.quick
 
 OURS = (VERSION_TABLE, *metadata.tables)
-
-# Written down a second time on purpose: a change of a model or of an old migration shows here.
-TEXT = "text up to {}".format
-SCHEMA: dict[str, dict[str, tuple[str, bool]]] = {
-    "integrations_provider": {
-        "composio_user_id": (TEXT(255), False),
-        "provider": (TEXT(64), False),
-        "state": (TEXT(32), False),
-        "enabled": ("yes or no", False),
-        "account_id": (TEXT(255), True),
-        "account_name": (TEXT(100), True),
-        "toolkit": (TEXT(255), True),
-        "usable_accounts": ("integer", False),
-        "status": (TEXT(64), True),
-        "reason": (TEXT(300), True),
-        "since": ("time", True),
-        "revision": ("integer", False),
-    },
-    "integrations_sync": {
-        "composio_user_id": (TEXT(255), False),
-        "synced_at": ("time", False),
-        "revision": ("integer", False),
-    },
-    "integrations_event": {
-        "id": ("counter", False),
-        "at": ("time", False),
-        "composio_user_id": (TEXT(255), False),
-        "provider": (TEXT(64), False),
-        "action": (TEXT(16), False),
-        "before": (TEXT(32), False),
-        "after": (TEXT(32), False),
-        "outcome": (TEXT(16), False),
-        "guild_id": ("eight bytes", True),
-        "person_id": ("eight bytes", True),
-        "status": (TEXT(64), True),
-        "reason": (TEXT(300), True),
-    },
-    "integrations_server": {
-        "guild_id": ("eight bytes", False),
-        "composio_user_id": (TEXT(255), False),
-        "left_at": ("time", True),
-    },
-    "integrations_change": {
-        "number": ("counter", False),
-        "composio_user_id": (TEXT(255), True),
-        "token": ("eight bytes", False),
-        "txn": ("eight bytes", True),
-    },
-}
-KEYS = {
-    "integrations_provider": ["composio_user_id", "provider"],
-    "integrations_sync": ["composio_user_id"],
-    "integrations_event": ["id"],
-    "integrations_server": ["guild_id"],
-    "integrations_change": ["number"],
-}
-INDEXES = {
-    "integrations_provider": {},
-    "integrations_sync": {},
-    "integrations_event": {
-        "ix_integrations_event_user": ["composio_user_id", "id"],
-        "ix_integrations_event_at": ["at"],
-        "ix_integrations_event_guild": ["guild_id"],
-    },
-    "integrations_server": {
-        "ix_integrations_server_user": ["composio_user_id"],
-        "ix_integrations_server_left": ["left_at"],
-    },
-    "integrations_change": {"ix_integrations_change_txn": ["txn"]},
-}
-
-
-def kind(column: Any, dialect: str) -> str:
-    """The type of a column in words that hold for every database."""
-    match column["type"]:
-        case sa.String(length=length):
-            return TEXT(length)
-        case sa.Boolean():
-            return "yes or no"
-        case sa.DateTime(timezone=zone):
-            return "time" if zone or dialect == "sqlite" else "time without a zone"
-        case sa.BigInteger():
-            return "counter" if column.get("autoincrement") else "eight bytes"
-        case sa.Integer():
-            return "counter" if column["name"] in ("id", "number") else "integer"
-        case other:
-            return repr(other)
 
 
 class TestTheVersions:
@@ -169,14 +84,14 @@ class TestTheSchema:
         assert _without_triggers(migrated) == _shape(created)
 
     async def test_has_the_triggers_that_are_written_down(self, engine: AsyncEngine) -> None:
-        found = await picture(engine, "integrations_provider")
+        found = await picture(engine)
 
-        triggers = {facts[1] for facts in found["integrations_provider"]["is"] if facts[0] == "trigger"}
-        more = {"integrations_provider_truncated"} if engine.dialect.name == "postgresql" else set()
-        assert triggers == more | {
-            "integrations_provider_inserted",
-            "integrations_provider_updated",
-            "integrations_provider_deleted",
+        triggers = {facts[1] for table in found.values() for facts in table["is"] if facts[0] == "trigger"}
+        whats = ["inserted", "updated", "deleted"]
+        if engine.dialect.name == "postgresql":
+            whats.append("truncated")
+        assert triggers == {
+            f"{table}_{what}" for table in ("integrations_provider", "integrations_switch") for what in whats
         }
 
     @pytest.mark.parametrize("table", SCHEMA)
@@ -196,6 +111,7 @@ class TestTheSchema:
 
         assert key["constrained_columns"] == KEYS[table]
         assert {index["name"]: index["column_names"] for index in indexes} == INDEXES[table]
+        assert {index["name"] for index in indexes if index["unique"]} == UNIQUE & INDEXES[table].keys()
 
     async def test_has_no_other_tables(self, engine: AsyncEngine) -> None:
         assert set(await picture(engine)) == set(OURS)
@@ -223,28 +139,68 @@ class TestPreparing:
         assert _shape(await picture(engine)) == _shape(await picture(fresh))
         await fresh.dispose()
         after = await picture(engine)
-        assert {name: after[name]["rows"] for name in before} == {n: before[n]["rows"] for n in before}
+        assert before
+        for name, table in before.items():
+            rows = list(zip(table["rows"], after[name]["rows"], strict=True))
+            assert [new[: len(old)] for old, new in rows] == table["rows"]
+            assert not any(value for old, new in rows for value in new[len(old) :]), "a new column has a value"
 
     @pytest.mark.parametrize("version", VERSIONS[:-1])
     async def test_an_earlier_version_lets_the_store_work_on(self, engine: AsyncEngine, version: str) -> None:
         await migrate_to(engine, version)
+        await fill(engine)
         await prepare(engine)
+        store = Store(engine)
 
-        await sync(Store(engine), row(), happened=[event()])
+        await sync(store, row(), happened=[event(), event()])
+        await store.set_enabled(ADA, "gmail", HERE, False, toggled)
+        await store.begin_operation(operation())
+        await store.finish_operation("first", row(state=State.NOT_CONNECTED, revision=1), revoked(operation()))
 
-        assert (await Store(engine).read("ada")).get("gmail") == row(revision=1)
+        now = row(state=State.NOT_CONNECTED, enabled=False, revision=2)
+        assert (await store.read(ADA, HERE)).get("gmail") == now
+        assert await store.events(ADA, None, offset=0, limit=9) == [
+            revoked(operation()),
+            toggled(row(enabled=False)),
+            event(),
+            event(),
+        ]
+
+    @pytest.mark.parametrize("version", VERSIONS[:-1])
+    async def test_an_earlier_version_s_switches_stay_those_of_every_server_that_moves_none(
+        self, engine: AsyncEngine, version: str
+    ) -> None:
+        await migrate_to(engine, version)
+        columns = "composio_user_id, provider, state, enabled, usable_accounts, revision"
+        for provider, enabled in (("gmail", "false"), ("notion", "true")):
+            values = f"'{ADA}', '{provider}', 'connected', {enabled}, 1, 4"
+            await execute(engine, f"INSERT INTO integrations_provider ({columns}) VALUES ({values})")  # noqa: S608
+        await prepare(engine)
+        store = Store(engine)
+
+        for guild_id in (None, HERE, THERE):
+            assert await _switches(store, guild_id) == {"gmail": False, "notion": True}
+
+        await store.set_enabled(ADA, "gmail", HERE, enabled=True)
+        assert await _switches(store, HERE) == {"gmail": True, "notion": True}
+        assert await _switches(store, THERE) == {"gmail": False, "notion": True}
+
+    async def test_an_earlier_version_s_log_goes_on(self, engine: AsyncEngine) -> None:
+        await migrate_to(engine, "0003")
+        async with followed(engine) as feed:
+            await prepare(engine)
+            await execute(engine, insert_switch(ADA, HERE))
+
+            assert await told(feed) == {ADA}
 
     async def test_an_earlier_version_knows_the_servers_from_what_happened_in_them(
         self, engine: AsyncEngine
     ) -> None:
         await migrate_to(engine, "0002")
-        happened = [
-            event(guild_id=1),
-            event(guild_id=2, composio_user_id="bob"),
-            event(guild_id=1, composio_user_id="eve"),
-            event(composio_user_id="nobody's"),
-        ]
-        await Store(engine).write([], happened)
+        columns = "id, at, composio_user_id, provider, action, before, after, outcome, guild_id"
+        for number, user, guild in ((1, "ada", "1"), (2, "bob", "2"), (3, "eve", "1"), (4, "nobody", "NULL")):
+            values = f"{number}, '{NOON}', '{user}', 'gmail', 'sync', 'connected', 'connected', 'done', {guild}"
+            await execute(engine, f"INSERT INTO integrations_event ({columns}) VALUES ({values})")  # noqa: S608
 
         await prepare(engine)
 
@@ -306,12 +262,21 @@ class TestPreparing:
             await databases.wipe(url)
 
 
+async def _switches(store: Store, guild_id: int | None) -> dict[str, bool]:
+    return {name: found.enabled for name, found in (await store.read(ADA, guild_id)).rows.items()}
+
+
 async def _filled(engine: AsyncEngine) -> list[str]:
     return [name for name in await picture(engine) if name in metadata.tables]
 
 
 def _shape(pictured: dict[str, Any]) -> dict[str, Any]:
-    return {name: table["is"] for name, table in pictured.items()}
+    # SQLite keeps a statement as it was written, with its spaces and lines.
+    return {name: [_in_one_line(facts) for facts in table["is"]] for name, table in pictured.items()}
+
+
+def _in_one_line(facts: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(" ".join(fact.split()) if isinstance(fact, str) else fact for fact in facts)
 
 
 def _without_triggers(pictured: dict[str, Any]) -> dict[str, Any]:

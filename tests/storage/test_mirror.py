@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from storage.integrations import (
     Condition,
     Fact,
+    Facts,
     Integration,
     Mirror,
     OutdatedError,
@@ -20,7 +21,7 @@ from storage.integrations import (
     Store,
 )
 from tests.storage.databases import picture
-from tests.storage.rows import ADA, LATER, NOON, event, history, row, sync
+from tests.storage.rows import ADA, HERE, LATER, NOON, THERE, event, history, row, sync
 
 pytestmark = pytest.mark.quick
 
@@ -85,19 +86,38 @@ class TestFacts:
         off = row("notion", state=State.NEEDS_RECONNECT, toolkit=None)
         await sync(store, row(), off)
         await sync(store, row(composio_user_id="bob"), user="bob")
-        await store.set_enabled("bob", "gmail", enabled=False)
+        await store.set_enabled("bob", "gmail", HERE, enabled=False)
         await sync(store, row(composio_user_id="eve"), user="eve")
 
         facts = await store.read_facts([ADA, "bob", "nobody"])
 
-        assert {user: sorted(found) for user, found in facts.items()} == {
-            ADA: [
-                Fact("gmail", Condition.CONNECTED, "gmail"),
-                Fact("notion", Condition.NEEDS_RECONNECT, None),
-            ],
-            "bob": [Fact("gmail", Condition.DISABLED, "gmail")],
-            "nobody": [],
+        facts[ADA].providers.sort()
+        assert facts == {
+            ADA: Facts(
+                [Fact("gmail", Condition.CONNECTED, "gmail"), Fact("notion", Condition.NEEDS_RECONNECT, None)], {}
+            ),
+            "bob": Facts([Fact("gmail", Condition.CONNECTED, "gmail")], {HERE: {"gmail": False}}),
+            "nobody": Facts([], {}),
         }
+        assert all(found.complete for found in facts.values())
+
+    async def test_hold_every_switch_that_a_server_of_the_user_has_moved(self, store: Store) -> None:
+        await sync(store, row(), row("notion", enabled=False))
+        for guild_id, provider, enabled in (
+            (HERE, "gmail", False),
+            (HERE, "notion", True),
+            (THERE, "gmail", False),
+        ):
+            await store.set_enabled(ADA, provider, guild_id, enabled)
+        await store.set_enabled(ADA, "gmail", THERE, enabled=True)
+
+        facts = (await store.read_facts([ADA]))[ADA]
+
+        assert sorted(facts.providers) == [
+            Fact("gmail", Condition.CONNECTED, "gmail"),
+            Fact("notion", Condition.DISABLED, "notion"),
+        ]
+        assert facts.switches == {HERE: {"gmail": False, "notion": True}, THERE: {"gmail": True}}
 
     async def test_of_nobody_are_none(self, store: Store) -> None:
         assert await store.read_facts([]) == {}
@@ -108,7 +128,30 @@ class TestFacts:
 
         facts = await store.read_facts(users)
 
-        assert facts == {user: [Fact("gmail", Condition.CONNECTED, "gmail")] for user in users}
+        assert facts == {user: Facts([Fact("gmail", Condition.CONNECTED, "gmail")], {}) for user in users}
+
+    async def test_of_what_was_read_for_one_server_are_those_of_nobody_else(self, store: Store) -> None:
+        await sync(store, row(), row("notion", enabled=False), row("slack"))
+        for guild_id, provider, enabled in (
+            (HERE, "gmail", False),
+            (HERE, "notion", True),
+            (THERE, "slack", False),
+        ):
+            await store.set_enabled(ADA, provider, guild_id, enabled)
+
+        facts = (await store.read(ADA, HERE)).facts(HERE)
+
+        assert sorted(facts.providers) == sorted((await store.read_facts([ADA]))[ADA].providers)
+        assert facts.switches == {HERE: {"gmail": False, "notion": True}}
+        assert not facts.complete
+
+    async def test_of_what_was_read_for_a_server_say_that_it_follows_the_default(self, store: Store) -> None:
+        await sync(store, row())
+        await store.set_enabled(ADA, "gmail", HERE, enabled=False)
+        await store.set_enabled(ADA, "gmail", HERE, enabled=True)
+
+        assert (await store.read(ADA, HERE)).facts(HERE).switches == {HERE: {}}
+        assert (await store.read(ADA)).facts().switches == {}
 
 
 class TestTimes:
@@ -159,18 +202,21 @@ class TestUnusualValues:
         await sync(store, stored, user=value)
         await sync(store, row())
 
-        switched = await store.set_enabled(value, value[:64], enabled=False)
+        switched = await store.set_enabled(value, value[:64], HERE, enabled=False)
 
         assert switched.changed
-        assert (await store.read(value)).rows == {value[:64]: switched.row}
+        assert (await store.read(value, HERE)).rows == {value[:64]: switched.row}
+        assert (await store.read_facts([value]))[value].switches == {HERE: {value[:64]: False}}
         assert (await store.read(ADA)).rows == {"gmail": row(revision=1)}
 
     async def test_the_biggest_ids_come_back(self, store: Store) -> None:
         happened = event(guild_id=BIGGEST, person_id=BIGGEST - 1)
 
         await sync(store, row(), happened=[happened])
+        await store.set_enabled(ADA, "gmail", BIGGEST, enabled=False)
 
         assert await history(store) == [happened]
+        assert not (await store.read(ADA, BIGGEST)).get("gmail").enabled
 
 
 class TestRecordingASync:
@@ -207,18 +253,20 @@ class TestRecordingASync:
         assert await store.read(ADA) == Mirror(ADA, LATER, 2, {"gmail": row(revision=1)})
 
     async def test_the_switch_is_never_touched(self, store: Store) -> None:
-        await sync(store, row())
-        await store.set_enabled(ADA, "gmail", enabled=False)
+        await sync(store, row(), row("notion", enabled=False))
+        await store.set_enabled(ADA, "gmail", HERE, enabled=False)
 
-        await sync(store, row(account_id="ca_other", enabled=True))
+        await sync(store, row(account_id="ca_other", enabled=True), row("notion", enabled=True))
 
-        found = (await store.read(ADA)).get("gmail")
-        assert (found.account_id, found.enabled) == ("ca_other", False)
+        mirror = await store.read(ADA, HERE)
+        assert (mirror.get("gmail").account_id, mirror.get("gmail").enabled) == ("ca_other", False)
+        assert not mirror.get("notion").enabled
 
     async def test_a_row_that_moved_is_left_alone_and_the_others_are_written(self, store: Store) -> None:
         await sync(store, row(), row("notion"))
         seen = await store.read(ADA)
-        moved = (await store.set_enabled(ADA, "gmail", enabled=False)).row
+        moved = replace(seen.get("gmail"), account_name="quiet-lake")
+        await store.write([moved])
         changes = [replace(seen.get(name), account_id="ca_new") for name in ("gmail", "notion", "slack")]
 
         written = await store.record_sync(
@@ -227,9 +275,17 @@ class TestRecordingASync:
 
         assert written == {"notion", "slack"}
         mirror = await store.read(ADA)
-        assert mirror.get("gmail") == moved
+        assert mirror.get("gmail") == moved.written()
         assert mirror.get("notion").account_id == "ca_new"
         assert [happened.provider for happened in await history(store)] == ["slack", "notion"]
+
+    async def test_a_switch_that_moved_meanwhile_does_not_matter(self, store: Store) -> None:
+        await sync(store, row())
+        seen = await store.read(ADA)
+        await store.set_enabled(ADA, "gmail", HERE, enabled=False)
+
+        assert await store.record_sync(seen, [row(account_id="ca_new", revision=1)], LATER) == {"gmail"}
+        assert (await store.read(ADA, HERE)).get("gmail") == row(account_id="ca_new", enabled=False, revision=2)
 
     async def test_a_row_that_appeared_meanwhile_is_left_alone(self, store: Store) -> None:
         seen = await store.read(ADA)

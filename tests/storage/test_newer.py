@@ -7,9 +7,9 @@ from enum import StrEnum
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.integrations import Action, Condition, EventOutcome, Fact, State, Store, Switched
+from storage.integrations import Action, Condition, EventOutcome, Fact, Facts, State, Store, Switched
 from tests.storage.databases import execute, picture
-from tests.storage.rows import ADA, NOON, event, history, row, sync
+from tests.storage.rows import ADA, HERE, NOON, event, history, operation, revoked, row, sync
 
 
 @pytest.mark.parametrize("kind", [State, Condition, Action, EventOutcome])
@@ -25,8 +25,10 @@ async def test_a_row_in_a_state_of_a_newer_version_can_be_read(store: Store, eng
     found = (await store.read(ADA)).get("gmail")
 
     assert (found.state, found.condition) == (State.NEWER, Condition.NEWER)
-    assert await store.read_facts([ADA]) == {ADA: [Fact("gmail", Condition.NEWER, "gmail")]}
-    assert await store.set_enabled(ADA, "gmail", enabled=False) == Switched(found, changed=False, synced_at=NOON)
+    assert await store.read_facts([ADA]) == {ADA: Facts([Fact("gmail", Condition.NEWER, "gmail")], {})}
+    switched = await store.set_enabled(ADA, "gmail", HERE, enabled=False)
+    assert switched == Switched(found, changed=False, synced_at=NOON)
+    assert (await store.read(ADA, HERE)).get("gmail") == found
 
 
 async def test_an_event_of_a_newer_version_can_be_read(store: Store, engine: AsyncEngine) -> None:
@@ -49,6 +51,16 @@ async def test_a_state_of_a_newer_version_is_not_written(store: Store, engine: A
     assert await picture(engine) == before
 
 
+async def test_a_revoke_does_not_end_in_a_state_of_a_newer_version(store: Store, engine: AsyncEngine) -> None:
+    await store.begin_operation(operation())
+    before = await picture(engine)
+
+    with pytest.raises(ValueError, match="only a newer version"):
+        await store.finish_operation("first", row(state=State.NEWER), revoked(operation()))
+
+    assert await picture(engine) == before
+
+
 @pytest.mark.parametrize(
     "newer",
     [
@@ -64,6 +76,8 @@ async def test_an_event_of_a_newer_version_is_not_written(
 
     with pytest.raises(ValueError, match="only a newer version"):
         await sync(store, row(), happened=[event(**newer)])
+    with pytest.raises(ValueError, match="only a newer version"):
+        await store.finish_operation("first", None, revoked(operation(), **newer))
 
     assert await picture(engine) == before
 

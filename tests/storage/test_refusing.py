@@ -15,7 +15,7 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.integrations import DatabaseRefusedError, StorageError, Store, open_engine, prepare
-from storage.integrations.migrations import VERSION_TABLE
+from storage.integrations.migrations import HEAD, VERSION_TABLE
 from storage.integrations.tables import metadata
 from tests.storage.conftest import on_sqlite
 from tests.storage.databases import execute, file_of, fill, migrate_to, picture
@@ -61,18 +61,24 @@ class TestRefusing:
         with pytest.raises(DatabaseRefusedError, match="integrations_sync"):
             await prepare(engine)
 
-    async def test_a_table_that_is_in_the_way_of_a_later_version(self, engine: AsyncEngine) -> None:
-        await migrate_to(engine, "0001")
+    @pytest.mark.parametrize(
+        ("version", "table"),
+        [("0001", "integrations_event"), ("0003", "integrations_switch"), ("0003", "integrations_operation")],
+    )
+    async def test_a_table_that_is_in_the_way_of_a_later_version(
+        self, engine: AsyncEngine, version: str, table: str
+    ) -> None:
+        await migrate_to(engine, version)
         await fill(engine)
-        await execute(engine, "CREATE TABLE integrations_event (id INTEGER PRIMARY KEY)")
+        await execute(engine, f"CREATE TABLE {table} (id INTEGER PRIMARY KEY)")
         before = await picture(engine)
 
-        with pytest.raises(DatabaseRefusedError, match=r"of another program .*integrations_event"):
+        with pytest.raises(DatabaseRefusedError, match=f"of another program .*{table}"):
             await prepare(engine)
 
         assert await picture(engine) == before
 
-    @pytest.mark.parametrize("version", ["0004", "9999", "abc"])
+    @pytest.mark.parametrize("version", [f"{int(HEAD) + 1:04}", "9999", "abc"])
     async def test_a_version_that_is_not_known(self, engine: AsyncEngine, version: str) -> None:
         await prepare(engine)
         await execute(engine, f"UPDATE integrations_version SET version_num = '{version}'")  # noqa: S608

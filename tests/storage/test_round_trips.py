@@ -15,7 +15,7 @@ from tests.cogs.use_cases import UseCases
 from tests.conftest import API_KEY, USER_ID
 from tests.storage.conftest import on_postgres
 from tests.storage.counting import Cost, Wire, counted
-from tests.storage.rows import ADA, LATER, NOON, event, row, sync
+from tests.storage.rows import ADA, HERE, LATER, NOON, event, operation, revoked, row, sync, toggled
 
 GMAIL = DEFAULT.by_id["gmail"]
 
@@ -32,29 +32,45 @@ READ_AND_WRITE = Cost(reads=1, writes=1, begins=2, commits=1, rollbacks=1)
 OPERATIONS: dict[str, tuple[Callable[[Store], Awaitable[object]], Cost]] = {
     "read": (lambda store: store.read(ADA), READ),
     "read of an unknown user": (lambda store: store.read("nobody"), READ),
-    "read_facts": (lambda store: store.read_facts([ADA, "nobody"]), READ),
+    "read for a server": (lambda store: store.read(ADA, HERE), READ),
+    "read_facts": (lambda store: store.read_facts([ADA, "nobody"]), Cost(reads=2, begins=1, rollbacks=1)),
     "arrive of a known server": (lambda store: store.arrive({1: ADA}), READ),
     "arrive of a new server": (
         lambda store: store.arrive({2: ADA}),
-        READ_AND_WRITE,
+        Cost(reads=1, writes=2, begins=2, commits=1, rollbacks=1),
     ),
     "leave": (lambda store: store.leave([1], NOON), transaction(writes=1)),
     "servers_of_shard": (lambda store: store.servers_of_shard(0, 1, after=0, limit=10), READ),
     "trim_changes": (lambda store: store.trim_changes(), transaction(writes=1)),
     "events": (lambda store: store.events(ADA, "gmail", offset=0, limit=10), READ),
+    "events for a server": (lambda store: store.events(ADA, None, guild_id=HERE, offset=0, limit=10), READ),
     "forget_events": (lambda store: store.forget_events(NOON), transaction(writes=1)),
-    "write without rows": (lambda store: store.write([]), Cost(begins=1, commits=1)),
+    "write without rows": (lambda store: store.write([]), Cost()),
     "write": (lambda store: store.write([row(revision=1)]), transaction(writes=1)),
     "write with an event": (lambda store: store.write([row(revision=1)], [event()]), transaction(writes=2)),
     "write that is too late": (lambda store: store.write([row()], [event()]), transaction(writes=1)),
-    "set_enabled": (lambda store: store.set_enabled(ADA, "gmail", enabled=False), transaction(writes=1)),
+    "set_enabled": (
+        lambda store: store.set_enabled(ADA, "gmail", HERE, enabled=False),
+        transaction(reads=1, writes=1),
+    ),
     "set_enabled with an event": (
-        lambda store: store.set_enabled(ADA, "gmail", None, lambda _: event()),
-        transaction(writes=2),
+        lambda store: store.set_enabled(ADA, "gmail", HERE, None, toggled),
+        transaction(reads=1, writes=2),
     ),
     "set_enabled without effect": (
-        lambda store: store.set_enabled(ADA, "gmail", enabled=True),
-        READ_AND_WRITE,
+        lambda store: store.set_enabled(ADA, "gmail", HERE, enabled=True),
+        transaction(reads=1, writes=1),
+    ),
+    "begin_operation": (lambda store: store.begin_operation(operation()), transaction(writes=1)),
+    "keep_operations": (lambda store: store.keep_operations(["first"], LATER), transaction(writes=1)),
+    "operations": (lambda store: store.operations(), READ),
+    "finish_operation": (
+        lambda store: store.finish_operation("first", row(revision=1), revoked(operation())),
+        transaction(writes=3),
+    ),
+    "finish_operation after somebody else": (
+        lambda store: store.finish_operation("first", row(revision=1), revoked(operation()), only_open=True),
+        transaction(writes=1),
     ),
     "unchanged sync": (sync, READ_AND_WRITE),
     "sync that changes a hundred rows": (
@@ -63,7 +79,7 @@ OPERATIONS: dict[str, tuple[Callable[[Store], Awaitable[object]], Cost]] = {
             *(row(f"provider-{number}") for number in range(100)),
             happened=[event(f"provider-{number}") for number in range(100)],
         ),
-        Cost(reads=1, writes=3, begins=2, commits=1, rollbacks=1),
+        Cost(reads=2, writes=3, begins=2, commits=1, rollbacks=1),
     ),
 }
 
@@ -118,15 +134,15 @@ class TestTheUseCases:
 
         assert cost == READ
 
-    async def test_a_toggle_writes_the_switch_and_its_event(
+    async def test_a_toggle_writes_the_switch_and_its_event_and_reads_the_row(
         self, use_cases: UseCases, engine: AsyncEngine
     ) -> None:
         with counted(engine) as cost:
-            await use_cases.service.toggle(USER_ID, GMAIL, enabled=None)
+            await use_cases.service.toggle(USER_ID, HERE, GMAIL, enabled=None)
 
-        assert cost == transaction(writes=2)
+        assert cost == transaction(reads=1, writes=2)
 
-    async def test_a_revoke_reads_once_and_writes_the_row_and_its_event(
+    async def test_a_revoke_is_written_down_and_then_taken_away_with_the_row_and_its_event(
         self, use_cases: UseCases, engine: AsyncEngine
     ) -> None:
         accounts = await use_cases.revoker.accounts(USER_ID, GMAIL)
@@ -134,7 +150,8 @@ class TestTheUseCases:
         with counted(engine) as cost:
             await use_cases.revoker.revoke(USER_ID, GMAIL, accounts)
 
-        assert cost == Cost(reads=1, writes=2, begins=2, commits=1, rollbacks=1)
+        # Each of the two transactions comes after a read.
+        assert cost == Cost(reads=2, writes=1 + 3, begins=4, commits=2, rollbacks=2)
 
 
 @on_postgres

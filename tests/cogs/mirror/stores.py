@@ -8,7 +8,19 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping,
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from storage.integrations import Action, Condition, Event, Fact, Integration, Mirror, State, StorageError, Store
+from storage.integrations import (
+    Action,
+    Condition,
+    Event,
+    Facts,
+    Integration,
+    Mirror,
+    Operation,
+    State,
+    StorageError,
+    Store,
+    Switched,
+)
 from tests.cogs.conftest import NOW, USER
 
 _T = TypeVar("_T")
@@ -117,11 +129,11 @@ class Stage(Store):
             await gate.passed()
         return answer
 
-    async def read(self, composio_user_id: str) -> Mirror:
+    async def read(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:
         """See `Store`, as all of these."""
-        return await self._played("read", lambda: super(Stage, self).read(composio_user_id))
+        return await self._played("read", lambda: super(Stage, self).read(composio_user_id, guild_id))
 
-    async def read_facts(self, composio_user_ids: Collection[str]) -> dict[str, list[Fact]]:
+    async def read_facts(self, composio_user_ids: Collection[str]) -> dict[str, Facts]:
         self.batches.append(list(composio_user_ids))
         return await self._played("read_facts", lambda: super(Stage, self).read_facts(composio_user_ids))
 
@@ -129,6 +141,30 @@ class Stage(Store):
         self, rows: Sequence[Integration], happened: Sequence[Event] = ()
     ) -> frozenset[tuple[str, str]]:
         return await self._played("write", lambda: super(Stage, self).write(rows, happened))
+
+    async def record_sync(
+        self, seen: Mirror, changes: Sequence[Integration], at: datetime, happened: Sequence[Event] = ()
+    ) -> frozenset[str]:
+        return await self._played(
+            "record_sync", lambda: super(Stage, self).record_sync(seen, changes, at, happened)
+        )
+
+    async def set_enabled(self, *wanted: Any) -> Switched:
+        return await self._played("set_enabled", lambda: super(Stage, self).set_enabled(*wanted))
+
+    async def begin_operation(self, operation: Operation) -> None:
+        await self._played("begin_operation", lambda: super(Stage, self).begin_operation(operation))
+
+    async def keep_operations(self, ids: Collection[str], until: datetime) -> None:
+        await self._played("keep_operations", lambda: super(Stage, self).keep_operations(ids, until))
+
+    async def operations(self) -> list[Operation]:
+        return await self._played("operations", super().operations)
+
+    async def finish_operation(self, *arguments: Any, **options: Any) -> bool:
+        return await self._played(
+            "finish_operation", lambda: super(Stage, self).finish_operation(*arguments, **options)
+        )
 
     async def arrive(self, served: Mapping[int, str]) -> None:
         await self._played("arrive", lambda: super(Stage, self).arrive(served))

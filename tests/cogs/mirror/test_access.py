@@ -151,7 +151,7 @@ async def test_when_nothing_is_known_and_the_database_fails_it_is_never_a_yes(
 async def test_what_was_switched_off_is_refused_with_its_row(access: Access, serving: Serving) -> None:
     await elsewhere(serving)
     await serving.join(1)
-    await serving.ledger.set_enabled("team", "gmail", False, toggled)
+    await serving.ledger.set_enabled("team", "gmail", 1, False, toggled)
 
     found = await access.refusal(1, GMAIL)
 

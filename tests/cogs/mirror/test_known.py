@@ -7,26 +7,33 @@ from typing import NamedTuple
 
 from cogs.integrations.mirror.catalog import DEFAULT
 from cogs.integrations.mirror.known import NOTHING, Has, Known
-from storage.integrations import Condition, Fact, State
+from storage.integrations import Condition, Fact, Facts, State
 from tests.cogs.conftest import USER
 from tests.cogs.mirror.stores import row
 
 GMAIL, GITHUB = DEFAULT.places["gmail"], DEFAULT.places["github"]
 CONNECTED = Fact("gmail", Condition.CONNECTED, "gmail")
+OFF = Fact("gmail", Condition.DISABLED, "gmail")
 BROKEN = Fact("gmail", Condition.NEEDS_RECONNECT, "gmail")
+Switches = dict[int, dict[str, bool]]
 
 
-def tracking(*facts: Fact) -> Known:
-    """Memory that tracks the user, and has read these facts where there are any."""
+def read(*providers: Fact, switches: Switches | None = None) -> Facts:
+    """What was read of the user and of all its servers."""
+    return Facts(list(providers), switches or {})
+
+
+def tracking(*providers: Fact, switches: Switches | None = None) -> Known:
+    """Memory that tracks the user, and has read these where there are any."""
     known = Known(DEFAULT)
     known.track(USER)
-    if facts:
-        assert known.learn(USER, facts, known.ticket())
+    if providers:
+        assert known.learn(USER, read(*providers, switches=switches), known.ticket())
     return known
 
 
-def gmail(known: Known) -> Condition | None:
-    has = known.has(USER)
+def gmail(known: Known, guild_id: int | None = None) -> Condition | None:
+    has = known.has(USER, guild_id)
     return has[GMAIL].condition if has else None
 
 
@@ -53,7 +60,7 @@ def test_what_was_read_is_known_in_catalogue_order_with_nothing_for_the_rest() -
 def test_a_user_without_rows_has_nothing_which_is_not_the_same_as_unread() -> None:
     known = tracking()
 
-    known.learn(USER, [], known.ticket())
+    known.learn(USER, read(), known.ticket())
 
     assert known.has(USER) == (NOTHING,) * len(DEFAULT.providers)
 
@@ -71,7 +78,7 @@ def test_rows_of_providers_that_left_the_catalogue_are_not_remembered() -> None:
 def test_what_is_not_tracked_is_neither_read_nor_written_into_memory() -> None:
     known = Known(DEFAULT)
 
-    assert known.learn(USER, [CONNECTED], known.ticket())
+    assert known.learn(USER, read(CONNECTED), known.ticket())
     assert known.wrote([row()], known.ticket()) == set()
 
     assert known.has(USER) is None
@@ -84,7 +91,7 @@ def test_what_was_dropped_stays_so_whatever_was_under_way() -> None:
 
     known.drop(USER)
 
-    assert known.learn(USER, [CONNECTED], reading)
+    assert known.learn(USER, read(CONNECTED), reading)
     assert known.wrote([row()], writing) == set()
     assert known.has(USER) is None
     assert USER not in known.tracked
@@ -113,7 +120,7 @@ def test_of_two_reads_the_one_that_began_later_stays_in_whatever_order_they_end(
     for later_first in (True, False):
         known = tracking()
         early, late = known.ticket(), known.ticket()
-        reads = [(early, [CONNECTED]), (late, [BROKEN])]
+        reads = [(early, read(CONNECTED)), (late, read(BROKEN))]
 
         for ticket, facts in reversed(reads) if later_first else reads:
             assert known.learn(USER, facts, ticket) is not (later_first and ticket == early)
@@ -126,7 +133,7 @@ def test_a_read_that_began_before_a_write_and_ends_after_it_does_not_undo_it() -
     reading, writing = known.ticket(), known.ticket()
     known.wrote([row(enabled=False)], writing)
 
-    assert not known.learn(USER, [CONNECTED], reading)
+    assert not known.learn(USER, read(CONNECTED), reading)
     assert gmail(known) is Condition.DISABLED
 
 
@@ -135,19 +142,19 @@ def test_a_read_that_began_during_a_write_and_ends_after_it_does_not_undo_it() -
     writing, reading = known.ticket(), known.ticket()
     known.wrote([row(enabled=False)], writing)
 
-    assert not known.learn(USER, [CONNECTED], reading)
+    assert not known.learn(USER, read(CONNECTED), reading)
     assert gmail(known) is Condition.DISABLED
 
 
 def test_a_write_that_ends_after_a_newer_read_was_installed_makes_the_user_be_read_again() -> None:
     known = tracking(CONNECTED)
     writing, reading = known.ticket(), known.ticket()
-    assert known.learn(USER, [BROKEN], reading)
+    assert known.learn(USER, read(BROKEN), reading)
 
     assert known.wrote([row()], writing) == {USER}
 
     assert gmail(known) is Condition.NEEDS_RECONNECT
-    assert known.learn(USER, [CONNECTED], known.ticket())
+    assert known.learn(USER, read(CONNECTED), known.ticket())
     assert gmail(known) is Condition.CONNECTED
 
 
@@ -156,7 +163,7 @@ def test_a_write_refuses_every_read_that_began_before_its_end() -> None:
     reading, writing = known.ticket(), known.ticket()
     known.wrote([row()], writing)
 
-    assert not known.learn(USER, [], reading)
+    assert not known.learn(USER, read(), reading)
     assert known.has(USER) is None
 
 
@@ -174,7 +181,7 @@ def test_a_restored_database_that_goes_back_is_believed() -> None:
     known = tracking(CONNECTED)
     known.wrote([row(enabled=False, revision=9)], known.ticket())
 
-    assert known.learn(USER, [CONNECTED], known.ticket())
+    assert known.learn(USER, read(CONNECTED), known.ticket())
 
     assert gmail(known) is Condition.CONNECTED
 
@@ -187,8 +194,8 @@ def test_what_is_not_known_any_more_is_tracked_and_can_be_read() -> None:
 
     assert known.has(USER) is None
     assert USER in known.tracked
-    assert not known.learn(USER, [CONNECTED], reading)
-    assert known.learn(USER, [BROKEN], known.ticket())
+    assert not known.learn(USER, read(CONNECTED), reading)
+    assert known.learn(USER, read(BROKEN), known.ticket())
     assert gmail(known) is Condition.NEEDS_RECONNECT
 
 
@@ -221,7 +228,7 @@ def fill(users: int) -> Taken:
             Fact("".join(one.id), conditions[(number + place) % 3], bytes(one.toolkits[0], "utf-8").decode())
             for place, one in enumerate(DEFAULT.providers)
         ]
-        known.learn(user_id, facts, known.ticket())
+        known.learn(user_id, read(*facts), known.ticket())
     return Taken(known, served)
 
 

@@ -1,24 +1,25 @@
-"""The store as the use cases see it: our errors, an end to reads, and a memory that learns of every write."""
+"""The store as the use cases see it: our errors, and a memory that learns of every write."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from datetime import timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from cogs.integrations.mirror import ledger as module
 from cogs.integrations.mirror.catalog import DEFAULT
 from cogs.integrations.mirror.errors import StorageUnavailableError
 from cogs.integrations.mirror.known import NOTHING, Known
 from cogs.integrations.mirror.ledger import BATCH, Ledger
-from storage.integrations import Action, Condition, Event, OutdatedError, State
+from storage.integrations import Action, Condition, Event, Operation, OutdatedError, State, Store
 from tests.cogs.conftest import DAY, NOW, USER
 from tests.cogs.mirror.stores import Stage, begun, row, toggled
 
 GMAIL = DEFAULT.places["gmail"]
+GUILD = 4
+OPERATION = Operation("1", USER, "gmail", ("ca_gmail",), NOW, NOW, guild_id=GUILD, person_id=7)
+REVOKED = Event(NOW, USER, "gmail", Action.REVOKE, Condition.CONNECTED, Condition.NOT_CONNECTED, operation="1")
 
 
 @pytest.fixture
@@ -43,8 +44,8 @@ def became(before: Condition, after: Condition, provider: str = "gmail") -> Even
     return Event(NOW, USER, provider, Action.SYNC, before, after)
 
 
-def gmail(ledger: Ledger, user: str = USER) -> Condition | None:
-    has = ledger.known.has(user)
+def gmail(ledger: Ledger, user: str = USER, guild_id: int | None = None) -> Condition | None:
+    has = ledger.known.has(user, guild_id)
     return has[GMAIL].condition if has else None
 
 
@@ -52,12 +53,35 @@ def gmail(ledger: Ledger, user: str = USER) -> Condition | None:
 
 
 async def test_a_read_is_remembered(ledger: Ledger, store: Stage) -> None:
+    await ledger.learn([USER])
     await store.write([row()])
+    await store.set_enabled(USER, "gmail", GUILD, False)
 
-    mirror = await ledger.read(USER)
+    mirror = await ledger.read(USER, GUILD)
 
-    assert mirror.get("gmail").state is State.CONNECTED
+    assert mirror.get("gmail").condition is Condition.DISABLED
+    assert gmail(ledger, guild_id=GUILD) is Condition.DISABLED
     assert gmail(ledger) is Condition.CONNECTED
+
+
+async def test_a_read_that_shows_a_switch_put_back_is_remembered(ledger: Ledger, store: Stage) -> None:
+    await store.write([row()])
+    await store.set_enabled(USER, "gmail", GUILD, False)
+    await ledger.learn([USER])
+    await store.set_enabled(USER, "gmail", GUILD, True)
+
+    await ledger.read(USER, GUILD)
+
+    assert gmail(ledger, guild_id=GUILD) is Condition.CONNECTED
+
+
+async def test_a_first_read_for_one_server_says_nothing_of_the_others(ledger: Ledger, store: Stage) -> None:
+    await store.write([row()])
+    await store.set_enabled(USER, "gmail", GUILD, False)
+
+    await ledger.read(USER, guild_id=5)
+
+    assert gmail(ledger, guild_id=GUILD) is None
 
 
 async def test_many_users_are_learned_in_batches_each_in_one_read(ledger: Ledger, store: Stage) -> None:
@@ -91,12 +115,12 @@ async def test_what_was_refused_is_read_again_and_nothing_else(ledger: Ledger, s
     learning = await begun(ledger.learn([USER, "other"]), gate)
 
     # Written while what was read is on its way.
-    await ledger.set_enabled(USER, "gmail", False, toggled)
+    await ledger.set_enabled(USER, "gmail", GUILD, False, toggled)
     gate.open()
     await learning
 
     assert store.batches == [[USER, "other"], [USER]]
-    assert gmail(ledger) is Condition.DISABLED
+    assert gmail(ledger, guild_id=GUILD) is Condition.DISABLED
     assert gmail(ledger, "other") is Condition.CONNECTED
 
 
@@ -131,11 +155,11 @@ async def test_a_toggle_is_remembered_without_a_read(ledger: Ledger, store: Stag
     await ledger.learn([USER])
     store.calls.clear()
 
-    switched = await ledger.set_enabled(USER, "gmail", False, toggled)
+    switched = await ledger.set_enabled(USER, "gmail", GUILD, False, toggled)
 
     assert switched.changed
-    assert gmail(ledger) is Condition.DISABLED
-    assert store.calls == {}
+    assert gmail(ledger, guild_id=GUILD) is Condition.DISABLED
+    assert store.calls == {"set_enabled": 1}
     assert notified == [toggled(switched.row)]
 
 
@@ -144,13 +168,14 @@ async def test_a_toggle_that_moves_nothing_tells_nobody(
 ) -> None:
     await store.write([row()])
 
-    assert not (await ledger.set_enabled(USER, "gmail", True, toggled)).changed
+    assert not (await ledger.set_enabled(USER, "gmail", GUILD, True, toggled)).changed
     assert notified == []
 
 
 async def test_a_sync_is_remembered_with_the_rows_as_they_are_now(
     ledger: Ledger, store: Stage, notified: list[Event]
 ) -> None:
+    await ledger.learn([USER])
     seen = await ledger.read(USER)
     event = became(Condition.NOT_CONNECTED, Condition.CONNECTED)
 
@@ -166,7 +191,7 @@ async def test_an_event_that_changed_no_condition_is_stored_and_told_to_nobody(
 ) -> None:
     event = became(Condition.CONNECTED, Condition.CONNECTED)
 
-    assert await ledger.write(row(), [event]) == row(revision=1)
+    assert await ledger.record_sync(await ledger.read(USER), [row()], NOW, [event]) == [row(revision=1)]
 
     assert await ledger.events(USER, None, offset=0, limit=10) == [event]
     assert notified == []
@@ -190,6 +215,7 @@ async def test_rows_that_a_sync_left_alone_are_neither_remembered_nor_told(
 
 
 async def test_an_outdated_sync_is_not_remembered(ledger: Ledger, store: Stage, notified: list[Event]) -> None:
+    await ledger.learn([USER])
     seen = await ledger.read(USER)
     await store.record_sync(seen, [], NOW)
 
@@ -200,40 +226,83 @@ async def test_an_outdated_sync_is_not_remembered(ledger: Ledger, store: Stage, 
     assert notified == []
 
 
-async def test_a_write_that_came_too_late_is_none(ledger: Ledger, store: Stage, notified: list[Event]) -> None:
+async def test_a_revoke_is_remembered_and_its_caller_tells_it(
+    ledger: Ledger, store: Stage, notified: list[Event]
+) -> None:
     await store.write([row()])
+    await ledger.learn([USER])
+    await ledger.begin(OPERATION)
 
-    assert await ledger.write(row(), [became(Condition.NOT_CONNECTED, Condition.CONNECTED)]) is None
+    assert await ledger.finish(OPERATION, row(state=State.NEEDS_RECONNECT, revision=1), REVOKED)
+
+    assert gmail(ledger) is Condition.NEEDS_RECONNECT
+    assert await ledger.operations() == []
     assert notified == []
 
 
-async def test_a_write_during_which_somebody_read_is_looked_at_again(ledger: Ledger, store: Stage) -> None:
-    gate = store.after("write")
-    writing = await begun(ledger.write(row(), []), gate)
-    await ledger.read(USER)  # from after the write, or from before: nobody can tell
-    await store.set_enabled(USER, "gmail", enabled=False)  # another process's
+async def test_a_revoke_that_came_too_late_is_not_remembered(ledger: Ledger, store: Stage) -> None:
+    await store.write([row()])
+    await ledger.begin(OPERATION)
+
+    with pytest.raises(OutdatedError):
+        await ledger.finish(OPERATION, row(state=State.NOT_CONNECTED), REVOKED)
+
+    await ledger.learn([USER])
+    assert gmail(ledger) is Condition.CONNECTED
+    assert await ledger.operations() == [OPERATION]
+
+
+async def test_a_write_during_which_somebody_read_is_looked_at_again(
+    ledger: Ledger, store: Stage, engine: AsyncEngine
+) -> None:
+    gate = store.after("record_sync")
+    writing = await begun(ledger.record_sync(await ledger.read(USER), [row()], NOW, []), gate)
+    await ledger.learn([USER])  # from after the write, or from before: nobody can tell
+    await Store(engine).write([row(state=State.NEEDS_RECONNECT, revision=1)])  # another process's
+    store.batches.clear()
 
     gate.open()
     await writing
 
     assert store.batches == [[USER]]
-    assert gmail(ledger) is Condition.DISABLED
+    assert gmail(ledger) is Condition.NEEDS_RECONNECT
+
+
+async def test_a_toggle_during_which_somebody_read_is_looked_at_again(
+    ledger: Ledger, store: Stage, engine: AsyncEngine
+) -> None:
+    await store.write([row()])
+    gate = store.after("set_enabled")
+    moving = await begun(ledger.set_enabled(USER, "gmail", GUILD, False, toggled), gate)
+    await ledger.learn([USER])
+    await Store(engine).set_enabled(USER, "gmail", GUILD, True)  # another process's
+    store.batches.clear()
+
+    gate.open()
+    await moving
+
+    assert store.batches == [[USER]]
+    assert gmail(ledger, guild_id=GUILD) is Condition.CONNECTED
 
 
 async def test_when_it_cannot_be_looked_at_again_it_is_not_known_but_it_is_written(
     ledger: Ledger, store: Stage, notified: list[Event]
 ) -> None:
-    gate = store.after("write")
+    gate = store.after("record_sync")
     event = became(Condition.NOT_CONNECTED, Condition.CONNECTED)
-    writing = await begun(ledger.write(row(), [event]), gate)
-    await ledger.read(USER)
+    writing = await begun(ledger.record_sync(await ledger.read(USER), [row()], NOW, [event]), gate)
+    await ledger.learn([USER])
     store.broken.add("read_facts")
 
     gate.open()
 
-    assert await writing == row(revision=1)
+    assert await writing == [row(revision=1)]
     assert ledger.known.has(USER) is None
     assert notified == [event]
+
+    store.broken.clear()
+    await ledger.catch_up(frozenset())
+    assert gmail(ledger) is Condition.CONNECTED
 
 
 # When the database fails
@@ -245,13 +314,15 @@ async def test_a_failure_is_ours_with_the_reference_of_the_log_and_leaves_memory
     await store.write([row()])
     await ledger.learn([USER])
     before = ledger.known.has(USER)
+    seen = await ledger.read(USER)
     store.broken.add("*")
 
     for work in (
-        ledger.read(USER),
-        ledger.learn([USER]),
-        ledger.catch_up(None),
-        ledger.write(row(enabled=False, revision=1), [became(Condition.CONNECTED, Condition.DISABLED)]),
+        ledger.record_sync(seen, [row(revision=1)], NOW, [became(Condition.CONNECTED, Condition.NOT_CONNECTED)]),
+        ledger.set_enabled(USER, "gmail", GUILD, False, toggled),
+        ledger.begin(OPERATION),
+        ledger.keep([OPERATION.id], NOW),
+        ledger.finish(OPERATION, row(revision=1), REVOKED),
         ledger.arrive({1: USER}),
         ledger.leave([1], NOW),
         ledger.forget_servers([1], NOW),
@@ -261,6 +332,7 @@ async def test_a_failure_is_ours_with_the_reference_of_the_log_and_leaves_memory
         with pytest.raises(StorageUnavailableError) as raised:
             await work
         assert f"reference {raised.value.reference}: told to fail" in caplog.text
+        assert not raised.value.unknown
         assert ledger.known.has(USER) == before
     assert notified == []
 
@@ -280,23 +352,6 @@ async def test_a_batch_that_fails_keeps_what_the_batches_before_it_have_told(led
     assert sum(ledger.known.has(user) is not None for user in users) == BATCH
 
 
-@pytest.mark.parametrize("what", ["read", "learn"])
-async def test_a_database_that_is_silent_is_not_waited_for(
-    ledger: Ledger, store: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, what: str
-) -> None:
-    monkeypatch.setattr(module, "READ_SECONDS", 0.05)
-    gate = store.before("read" if what == "read" else "read_facts")
-    work = ledger.read(USER) if what == "read" else ledger.learn([USER])
-
-    async with asyncio.timeout(2):
-        with pytest.raises(StorageUnavailableError):
-            await work
-
-    gate.open()
-    assert "no answer in time" in caplog.text
-    assert ledger.known.has(USER) is None
-
-
 async def test_nothing_that_a_person_wrote_is_in_the_log_of_a_failure(
     ledger: Ledger, engine: AsyncEngine, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -304,7 +359,7 @@ async def test_nothing_that_a_person_wrote_is_in_the_log_of_a_failure(
         await connection.exec_driver_sql("DROP TABLE integrations_provider")
 
     with pytest.raises(StorageUnavailableError):
-        await ledger.write(row(account_name="ada@example.org"), [])
+        await ledger.finish(OPERATION, row(account_name="ada@example.org"), REVOKED)
 
     assert "ada@example.org" not in caplog.text
 
@@ -316,7 +371,7 @@ async def test_how_much_of_the_past_was_deleted_is_logged(
     ledger: Ledger, store: Stage, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    await ledger.write(row(), [became(Condition.NOT_CONNECTED, Condition.CONNECTED)])
+    await store.write([row()], [became(Condition.NOT_CONNECTED, Condition.CONNECTED)])
 
     await ledger.forget_events(NOW - DAY)
     assert caplog.messages == []

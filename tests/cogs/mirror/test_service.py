@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -21,6 +22,7 @@ from tests.cogs.mirror.stores import event_about, state
 from tests.cogs.use_cases import UseCases
 
 GMAIL = DEFAULT.by_id["gmail"]
+GUILD = 4
 
 
 async def connected(use_cases: UseCases, standin: StandIn) -> str:
@@ -165,14 +167,14 @@ async def test_a_row_that_is_changed_meanwhile_is_left_alone_and_named(
 ) -> None:
     standin.remove(await connected(use_cases, standin))
     before = (await store.read(USER)).get("gmail")
-    standin.fail(Meanwhile(lambda: store.set_enabled(USER, "gmail", enabled=False)))
+    standin.fail(Meanwhile(lambda: store.write([replace(before, account_name="another")])))
 
     report = await use_cases.service.sync(USER)
 
     assert report.left_alone == ("gmail",)
     assert report.plan.removed == ()
     now = (await store.read(USER)).get("gmail")
-    assert (now.enabled, now.revision) == (False, before.revision + 1)
+    assert (now.account_name, now.revision) == ("another", before.revision + 1)
 
 
 async def test_a_sync_that_another_process_overtook_reads_again(
@@ -225,7 +227,7 @@ async def test_a_revoke_that_ends_during_a_sync_is_not_undone(
 
 async def test_the_switch_of_what_is_not_connected_stays(use_cases: UseCases) -> None:
     with pytest.raises(NotConnectedError):
-        await use_cases.service.toggle(USER, GMAIL, enabled=False)
+        await use_cases.service.toggle(USER, GUILD, GMAIL, enabled=False)
 
 
 async def test_a_switch_is_flipped_or_set_and_says_whether_it_moved(
@@ -233,13 +235,13 @@ async def test_a_switch_is_flipped_or_set_and_says_whether_it_moved(
 ) -> None:
     await connected(use_cases, standin)
 
-    flipped = await use_cases.service.toggle(USER, GMAIL, enabled=None)
-    again = await use_cases.service.toggle(USER, GMAIL, enabled=False)
+    flipped = await use_cases.service.toggle(USER, GUILD, GMAIL, enabled=None)
+    again = await use_cases.service.toggle(USER, GUILD, GMAIL, enabled=False)
 
     assert (flipped.row.enabled, flipped.changed) == (False, True)
     assert (again.row, again.changed) == (flipped.row, False)
     assert flipped.synced_at == again.synced_at == (await store.read(USER)).synced_at
-    assert (await store.read(USER)).get("gmail") == again.row
+    assert (await store.read(USER, GUILD)).get("gmail") == again.row
 
 
 # Who is told
@@ -250,14 +252,14 @@ async def test_every_change_of_a_condition_is_told_once_when_it_is_stored(
 ) -> None:
     await connected(use_cases, standin)
     await use_cases.service.sync(USER)
-    await use_cases.service.toggle(USER, GMAIL, enabled=False)
-    await use_cases.service.toggle(USER, GMAIL, enabled=False)
+    await use_cases.service.toggle(USER, GUILD, GMAIL, enabled=False)
+    await use_cases.service.toggle(USER, GUILD, GMAIL, enabled=False)
     await use_cases.revoker.revoke(USER, GMAIL, await use_cases.revoker.accounts(USER, GMAIL))
 
     assert [event_about(event) for event in use_cases.notified] == [
         (Condition.NOT_CONNECTED, Condition.CONNECTED),
         (Condition.CONNECTED, Condition.DISABLED),
-        (Condition.DISABLED, Condition.NOT_CONNECTED),
+        (Condition.CONNECTED, Condition.NOT_CONNECTED),
     ]
 
 

@@ -1,0 +1,120 @@
+"""The newest schema, written down a second time on purpose: a change of a model or an old migration shows here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+TEXT = "text up to {}".format
+SCHEMA: dict[str, dict[str, tuple[str, bool]]] = {
+    "integrations_provider": {
+        "composio_user_id": (TEXT(255), False),
+        "provider": (TEXT(64), False),
+        "state": (TEXT(32), False),
+        "enabled": ("yes or no", False),
+        "account_id": (TEXT(255), True),
+        "account_name": (TEXT(100), True),
+        "toolkit": (TEXT(255), True),
+        "usable_accounts": ("integer", False),
+        "status": (TEXT(64), True),
+        "reason": (TEXT(300), True),
+        "since": ("time", True),
+        "revision": ("integer", False),
+    },
+    "integrations_sync": {
+        "composio_user_id": (TEXT(255), False),
+        "synced_at": ("time", False),
+        "revision": ("integer", False),
+    },
+    "integrations_event": {
+        "id": ("counter", False),
+        "at": ("time", False),
+        "composio_user_id": (TEXT(255), False),
+        "provider": (TEXT(64), False),
+        "action": (TEXT(16), False),
+        "before": (TEXT(32), False),
+        "after": (TEXT(32), False),
+        "outcome": (TEXT(16), False),
+        "guild_id": ("eight bytes", True),
+        "person_id": ("eight bytes", True),
+        "status": (TEXT(64), True),
+        "reason": (TEXT(300), True),
+        "accounts": ("integer", True),
+        "accounts_gone": ("integer", True),
+        "operation": (TEXT(32), True),
+    },
+    "integrations_switch": {
+        "guild_id": ("eight bytes", False),
+        "provider": (TEXT(64), False),
+        "composio_user_id": (TEXT(255), False),
+        "enabled": ("yes or no", False),
+    },
+    "integrations_operation": {
+        "id": (TEXT(32), False),
+        "composio_user_id": (TEXT(255), False),
+        "provider": (TEXT(64), False),
+        "account_ids": ("a list", False),
+        "began_at": ("time", False),
+        "alive_until": ("time", False),
+        "guild_id": ("eight bytes", True),
+        "person_id": ("eight bytes", True),
+    },
+    "integrations_server": {
+        "guild_id": ("eight bytes", False),
+        "composio_user_id": (TEXT(255), False),
+        "left_at": ("time", True),
+    },
+    "integrations_change": {
+        "number": ("counter", False),
+        "composio_user_id": (TEXT(255), True),
+        "token": ("eight bytes", False),
+        "txn": ("eight bytes", True),
+    },
+}
+KEYS = {
+    "integrations_provider": ["composio_user_id", "provider"],
+    "integrations_sync": ["composio_user_id"],
+    "integrations_event": ["id"],
+    "integrations_switch": ["guild_id", "provider"],
+    "integrations_operation": ["id"],
+    "integrations_server": ["guild_id"],
+    "integrations_change": ["number"],
+}
+INDEXES: dict[str, dict[str, list[str]]] = {
+    "integrations_provider": {},
+    "integrations_sync": {},
+    "integrations_event": {
+        "ix_integrations_event_user": ["composio_user_id", "id"],
+        "ix_integrations_event_at": ["at"],
+        "ix_integrations_event_guild": ["guild_id"],
+        "ix_integrations_event_operation": ["operation"],
+    },
+    "integrations_switch": {"ix_integrations_switch_user": ["composio_user_id"]},
+    "integrations_operation": {},
+    "integrations_server": {
+        "ix_integrations_server_user": ["composio_user_id"],
+        "ix_integrations_server_left": ["left_at"],
+    },
+    "integrations_change": {"ix_integrations_change_txn": ["txn"]},
+}
+UNIQUE = {"ix_integrations_event_operation"}
+
+
+def kind(column: Any, dialect: str) -> str:
+    """The type of a column in words that hold for every database."""
+    match column["type"]:
+        case sa.String(length=length):
+            return TEXT(length)
+        case sa.Boolean():
+            return "yes or no"
+        case sa.DateTime(timezone=zone):
+            return "time" if zone or dialect == "sqlite" else "time without a zone"
+        case sa.BigInteger():
+            return "counter" if column.get("autoincrement") else "eight bytes"
+        case sa.JSON():
+            return "a list"
+        case sa.Integer():
+            return "counter" if column["name"] in ("id", "number") else "integer"
+        case other:
+            return repr(other)
