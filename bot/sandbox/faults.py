@@ -71,9 +71,10 @@ class Refuse(Fault):
     message: str = "The stand-in was told to refuse this"
     headers: Mapping[str, str] = field(default_factory=dict)
     flat: bool = False
+    slug: str = "StandIn_ToldTo"
 
     async def play(self, call: Call) -> web.StreamResponse:
-        shaped = error(self.status, "StandIn_ToldTo", self.message)
+        shaped = error(self.status, self.slug, self.message)
         body = {"message": self.message} if self.flat else shaped.body
         return Reply(self.status, body, self.headers).response()
 
