@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,6 +15,8 @@ from aiohttp import web
 from bot.sandbox.api import answer, cursor
 from bot.sandbox.model import Body, Reply, Request, error
 from bot.sandbox.project import Project
+
+DRIBBLE_SECONDS = 0.02
 
 Hook = Callable[[Project], object]
 
@@ -54,6 +57,17 @@ class Call:
             transport.write(head.encode() + content[:after])
             transport.close()
         return web.Response()
+
+    async def dribble(self, start: bytes, byte: bytes) -> web.Response:
+        """Send `start`, and then that byte again and again, until the client goes away."""
+        transport = self._http.transport
+        if transport is not None:
+            transport.write(start)
+        while transport is not None and not transport.is_closing() and not self.closing.is_set():
+            transport.write(byte)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.closing.wait(), DRIBBLE_SECONDS)
+        return self.reset()
 
 
 class Fault:
@@ -123,6 +137,20 @@ class Cut(Fault):
 
     async def play(self, call: Call) -> web.StreamResponse:
         return call.cut(self.after)
+
+
+@dataclass(frozen=True)
+class Dribble(Fault):
+    """The effect, and an answer that comes byte by byte and has no end: in its body, or already in its headers."""
+
+    in_headers: bool = False
+
+    async def play(self, call: Call) -> web.StreamResponse:
+        call.take_effect()
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        if self.in_headers:
+            return await call.dribble(head + b"X-Slow: ", b"-")
+        return await call.dribble(head + b"Content-Length: 1000000\r\n\r\n", b" ")
 
 
 @dataclass(frozen=True)
