@@ -11,6 +11,7 @@ import httpx
 from ..mirror.accounts import Account, Progress, Revocation
 from ..mirror.errors import ComposioUnavailableError
 from . import accounts, writes
+from .budget import Budget
 from .client import READ_RETRIES, TIMEOUT, make_clients
 from .deadlines import Calls, Deadlines
 
@@ -18,9 +19,9 @@ from .deadlines import Calls, Deadlines
 class ComposioGateway:
     """Composio as `mirror.accounts.Accounts`.
 
-    Every method raises `ComposioRefusedError`, `ComposioBusyError` or `ComposioUnavailableError`, and
-    ends in time: see `Deadlines`. Reads are retried by the client; writes never are, because a lost answer says
-    nothing about the effect.
+    Every method raises `ComposioRefusedError`, `ComposioBusyError`, `ComposioBudgetError` or
+    `ComposioUnavailableError`, and ends in time: see `Deadlines`. Reads are retried by the client; writes never
+    are, because a lost answer says nothing about the effect.
     """
 
     deadlines = Deadlines()
@@ -30,11 +31,16 @@ class ComposioGateway:
         *,
         api_key: str,
         base_url: str,
+        budget: Budget | None = None,
         read_retries: int = READ_RETRIES,
         timeout: httpx.Timeout = TIMEOUT,
     ) -> None:
         self._reads, self._writes = make_clients(
-            api_key=api_key, base_url=base_url, read_retries=read_retries, timeout=timeout
+            api_key=api_key,
+            base_url=base_url,
+            read_retries=read_retries,
+            timeout=timeout,
+            budget=budget or Budget(),
         )
         self._calls = Calls()
 
