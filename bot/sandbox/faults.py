@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,6 +15,8 @@ from aiohttp import web
 from bot.sandbox.api import answer, cursor
 from bot.sandbox.model import Body, Reply, Request, error
 from bot.sandbox.project import Project
+
+DRIBBLE_SECONDS = 0.02
 
 Hook = Callable[[Project], object]
 
@@ -55,6 +58,17 @@ class Call:
             transport.close()
         return web.Response()
 
+    async def dribble(self, start: bytes, byte: bytes) -> web.Response:
+        """Send `start`, and then that byte again and again, until the client goes away."""
+        transport = self._http.transport
+        if transport is not None:
+            transport.write(start)
+        while transport is not None and not transport.is_closing() and not self.closing.is_set():
+            transport.write(byte)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.closing.wait(), DRIBBLE_SECONDS)
+        return self.reset()
+
 
 class Fault:
     """What happens to an API request. This one lets it be answered as usual."""
@@ -71,9 +85,10 @@ class Refuse(Fault):
     message: str = "The stand-in was told to refuse this"
     headers: Mapping[str, str] = field(default_factory=dict)
     flat: bool = False
+    slug: str = "StandIn_ToldTo"
 
     async def play(self, call: Call) -> web.StreamResponse:
-        shaped = error(self.status, "StandIn_ToldTo", self.message)
+        shaped = error(self.status, self.slug, self.message)
         body = {"message": self.message} if self.flat else shaped.body
         return Reply(self.status, body, self.headers).response()
 
@@ -122,6 +137,20 @@ class Cut(Fault):
 
     async def play(self, call: Call) -> web.StreamResponse:
         return call.cut(self.after)
+
+
+@dataclass(frozen=True)
+class Dribble(Fault):
+    """The effect, and an answer that comes byte by byte and has no end: in its body, or already in its headers."""
+
+    in_headers: bool = False
+
+    async def play(self, call: Call) -> web.StreamResponse:
+        call.take_effect()
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        if self.in_headers:
+            return await call.dribble(head + b"X-Slow: ", b"-")
+        return await call.dribble(head + b"Content-Length: 1000000\r\n\r\n", b" ")
 
 
 @dataclass(frozen=True)

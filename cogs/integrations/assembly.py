@@ -18,6 +18,7 @@ from . import closing
 from .chat.context import Context
 from .closing import Closing
 from .cog import IntegrationsCog
+from .composio.budget import Budget
 from .composio.gateway import ComposioGateway
 from .guard import AnyBot
 from .mirror import catalog, catalog_file
@@ -106,7 +107,8 @@ async def _feed(engine: AsyncEngine) -> ChangeFeed:
 
 
 def _gateway(settings: IntegrationsSettings) -> ComposioGateway:
-    return ComposioGateway(api_key=settings.api_key.get_secret_value(), base_url=settings.base_url)
+    key = settings.api_key.get_secret_value()
+    return ComposioGateway(api_key=key, base_url=settings.base_url, budget=Budget(settings.requests_per_minute))
 
 
 def read_catalog(settings: IntegrationsSettings) -> catalog.Catalog:

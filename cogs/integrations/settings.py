@@ -64,6 +64,9 @@ class IntegrationsSettings(EnvironmentSettings):
     dashboard_url: str = Field(default=DASHBOARD_URL, validation_alias="INTEGRATIONS_DASHBOARD_URL")
     history_days: int = Field(default=90, ge=1, le=36_500, validation_alias="INTEGRATIONS_HISTORY_DAYS")
     forget_days: int = Field(default=30, ge=0, le=36_500, validation_alias="INTEGRATIONS_FORGET_DAYS")
+    requests_per_minute: int = Field(
+        default=600, ge=10, le=100_000, validation_alias="INTEGRATIONS_REQUESTS_PER_MINUTE"
+    )
     catalog: Path | None = Field(default=None, validation_alias="INTEGRATIONS_CATALOG")
 
     @property

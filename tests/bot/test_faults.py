@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import composio_client
 import httpx
 import pytest
 from composio_client import AsyncComposio
 
 from bot.sandbox.api import API
-from bot.sandbox.faults import Alter, Cut, Fault, Hang, Html, LoopingCursor, Lost, Raw, Refuse, Reset
+from bot.sandbox.faults import Alter, Cut, Dribble, Fault, Hang, Html, LoopingCursor, Lost, Raw, Refuse, Reset
 from bot.sandbox.standin import StandIn
 from tests.bot.conftest import DAY, client_of, ids
 
@@ -55,6 +57,15 @@ async def test_a_hang_runs_into_the_clients_time_out(standin: StandIn) -> None:
     async with client_of(standin, timeout=0.05) as hasty:
         with pytest.raises(composio_client.APITimeoutError):
             await hasty.connected_accounts.list()
+
+
+@pytest.mark.parametrize("in_headers", [False, True])
+async def test_what_dribbles_never_runs_into_the_clients_time_out(standin: StandIn, in_headers: bool) -> None:
+    standin.fail(Dribble(in_headers))
+
+    async with client_of(standin, timeout=0.1) as hasty:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(hasty.connected_accounts.list(), 0.3)
 
 
 async def test_a_refusal_brings_its_words_and_headers(standin: StandIn, client: AsyncComposio) -> None:

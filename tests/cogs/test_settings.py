@@ -25,6 +25,7 @@ NAMES = (
     "INTEGRATIONS_DASHBOARD_URL",
     "INTEGRATIONS_HISTORY_DAYS",
     "INTEGRATIONS_FORGET_DAYS",
+    "INTEGRATIONS_REQUESTS_PER_MINUTE",
     "INTEGRATIONS_CATALOG",
     "DISCORD_TOKEN",
 )
@@ -68,6 +69,7 @@ def test_the_api_key_is_all_that_must_be_set(monkeypatch: pytest.MonkeyPatch) ->
     assert settings.dashboard_url == "https://app.composio.dev/accounts"
     assert settings.history_days == 90
     assert settings.forget_days == 30
+    assert settings.requests_per_minute == 600
     assert settings.catalog is None
 
 
@@ -83,6 +85,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
             "INTEGRATIONS_DASHBOARD_URL": "https://dashboard.example/accounts",
             "INTEGRATIONS_HISTORY_DAYS": "7",
             "INTEGRATIONS_FORGET_DAYS": "8",
+            "INTEGRATIONS_REQUESTS_PER_MINUTE": "90",
             "INTEGRATIONS_CATALOG": "apps.toml",
         },
     )
@@ -97,6 +100,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
     assert settings.dashboard_url == "https://dashboard.example/accounts"
     assert settings.history_days == 7
     assert settings.forget_days == 8
+    assert settings.requests_per_minute == 90
     assert settings.catalog == Path("apps.toml")
 
 
@@ -211,16 +215,8 @@ WRONG = {
     "an API without scheme": ("COMPOSIO_BASE_URL", "backend.composio.dev", "begins with https://"),
     "an API without host": ("COMPOSIO_BASE_URL", "https://", "begins with https://"),
     "an API of another scheme": ("COMPOSIO_BASE_URL", "ftp://composio.example", "begins with https://"),
-    "an API with a user name": (
-        "COMPOSIO_BASE_URL",
-        "https://peter:secret@composio.example",
-        "without a user name",
-    ),
-    "an API with only a password": (
-        "COMPOSIO_BASE_URL",
-        "https://:secret@composio.example",
-        "without a user name",
-    ),
+    "an API with a user name": ("COMPOSIO_BASE_URL", "https://me:secret@composio.dev", "without a user name"),
+    "an API with only a password": ("COMPOSIO_BASE_URL", "https://:secret@composio.dev", "without a user name"),
     "an API at no port": ("COMPOSIO_BASE_URL", "https://composio.example:99999", "begins with https://"),
     "an API with a space": ("COMPOSIO_BASE_URL", "https://composio.example /", "without spaces"),
     "an API with a broken host": ("COMPOSIO_BASE_URL", "https://[composio", "begins with https://"),
@@ -254,6 +250,8 @@ WRONG = {
     "servers remembered for many days": ("INTEGRATIONS_FORGET_DAYS", "36501", "less than or equal to 36500"),
     "servers remembered in words": ("INTEGRATIONS_FORGET_DAYS", "a month", "valid integer"),
     "servers remembered for half a day": ("INTEGRATIONS_FORGET_DAYS", "0.5", "valid integer"),
+    "too few requests": ("INTEGRATIONS_REQUESTS_PER_MINUTE", "9", "greater than or equal to 10"),
+    "too many requests": ("INTEGRATIONS_REQUESTS_PER_MINUTE", "100001", "less than or equal to 100000"),
     "a dashboard that is a script": ("INTEGRATIONS_DASHBOARD_URL", "javascript:alert(1)", "begins with https://"),
     "a dashboard with a space": ("INTEGRATIONS_DASHBOARD_URL", "https://x.example/a b", "without spaces"),
     "a dashboard too long for a button": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from storage.integrations import State
 
 from ..mirror.errors import (
+    ComposioBudgetError,
     ComposioBusyError,
     ComposioRefusedError,
     ComposioUnavailableError,
@@ -41,10 +42,10 @@ def for_error(error: IntegrationError) -> str:
     match error:
         case ComposioRefusedError():
             return "Composio refused the API key. Whoever runs this bot has to check `COMPOSIO_API_KEY`."
-        case ComposioBusyError(retry_after=None):
-            return "Composio has had too many requests. Try again in a minute."
-        case ComposioBusyError(retry_after=float(seconds)):
-            return f"Composio has had too many requests. Try again in {seconds_in_words(seconds)}."
+        case ComposioBusyError():
+            return f"Composio has had too many requests. {_again(error.retry_after)}"
+        case ComposioBudgetError():
+            return f"This bot has asked Composio as often as it may in a minute. {_again(error.retry_after)}"
         case ComposioUnavailableError():
             return f"Composio did not answer{_TROUBLE[error.trouble]}."
         case StorageUnavailableError():
@@ -60,11 +61,15 @@ def for_error(error: IntegrationError) -> str:
         case NotConnectedError():
             return f"{clean(error.label)} {_NOT_CONNECTED[error.state]}"
         case TooSoonError():
-            return f"You have just synced. Try again in {seconds_in_words(error.retry_after)}."
+            return f"You have just synced. {_again(error.retry_after)}"
         case OldButtonError():
             return "This button is from another version of the bot. Use `/integrations list`."
         case _:
             raise NotImplementedError(type(error).__name__)
+
+
+def _again(seconds: float | None) -> str:
+    return f"Try again in {'a minute' if seconds is None else seconds_in_words(seconds)}."
 
 
 def _unknown(error: UnknownProviderError) -> str:

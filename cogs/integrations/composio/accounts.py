@@ -12,6 +12,7 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 
 from ..mirror.accounts import ID_LENGTH, NAME_LENGTH, REASON_LENGTH, STATUS_LENGTH, Account, Progress
 from ..mirror.errors import ComposioUnavailableError, Trouble
+from .belief import must_be_about, says_gone
 from .client import content
 from .failures import translated
 from .text import line
@@ -117,9 +118,15 @@ async def read_account(client: sdk.AsyncComposio, account_id: str) -> Account | 
     """One account as it is now, None when it no longer exists."""
     with translated():
         answer = await client.connected_accounts.with_raw_response.retrieve(account_id)
-        if answer.status_code == 404:
-            return None
-        return _account(_ITEM.validate_json(await content(answer)))
+        try:
+            body = await content(answer)
+        except sdk.APIStatusError as error:
+            if says_gone(error):
+                return None
+            raise
+        account = _account(_ITEM.validate_json(body))
+        must_be_about(account_id, account.id)
+        return account
 
 
 async def check(client: sdk.AsyncComposio) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from types import SimpleNamespace
 from typing import Any, Protocol
 
+import aiohttp
 import composio_client as sdk
 import httpx
 import httpx_aiohttp
 
 from ..names import LOOPBACK
+from .budget import Budget
 
 # An interaction's token lives 15 minutes and a sync reads many pages; a single answer takes well under a second.
 TIMEOUT = httpx.Timeout(15.0, connect=5.0)
@@ -29,10 +32,51 @@ async def content(answer: Answer) -> bytes:
     return body
 
 
+class _Counted(httpx.AsyncClient):
+    """Every request takes a slot; the SDK sends each try by itself."""
+
+    def __init__(self, budget: Budget, **how: Any) -> None:
+        super().__init__(**how)
+        self._budget = budget
+
+    async def send(self, request: httpx.Request, **how: Any) -> httpx.Response:
+        """See `httpx.AsyncClient.send`. Raises `ComposioBudgetError`, which the SDK lets through."""
+        async with self._budget.slot():
+            return await super().send(request, **how)
+
+
+class _Transport(httpx_aiohttp.AiohttpTransport):
+    """Sends a request once: aiohttp would do it again, uncounted, when a kept connection breaks."""
+
+    def get_client(self) -> aiohttp.ClientSession:
+        session = super().get_client()
+        once = aiohttp.TraceConfig()
+        once.on_request_headers_sent.append(_refuse_the_second)
+        once.freeze()
+        session.trace_configs.append(once)
+        return session
+
+
+async def _refuse_the_second(_session: aiohttp.ClientSession, request: SimpleNamespace, _headers: object) -> None:
+    # Called before anything is sent, with a namespace of the request's own.
+    if hasattr(request, "sent"):
+        raise aiohttp.ServerDisconnectedError("the kept connection broke")
+    request.sent = True
+
+
+class _CountedByAiohttp(_Counted, httpx_aiohttp.HttpxAiohttpClient):
+    # httpx names all of what it hands over, but for the proxy.
+    def _init_transport(self, *_: Any, **how: Any) -> httpx.AsyncBaseTransport:
+        return _Transport(**how)
+
+    def _init_proxy_transport(self, proxy: httpx.Proxy, *_: Any, **how: Any) -> httpx.AsyncBaseTransport:
+        return _Transport(proxy=proxy, **how)
+
+
 def make_clients(
-    *, api_key: str, base_url: str, read_retries: int, timeout: httpx.Timeout
+    *, api_key: str, base_url: str, read_retries: int, timeout: httpx.Timeout, budget: Budget
 ) -> tuple[sdk.AsyncComposio, sdk.AsyncComposio]:
-    """A client for reads, which retries, and one for writes, which never does.
+    """A client for reads, which retries, and one for writes, which never does; both share *budget*.
 
     Takes some hundredths of a second: the certificate authorities are loaded.
     """
@@ -51,10 +95,10 @@ def make_clients(
         base_url=base_url,
         timeout=timeout,
         max_retries=read_retries,
-        # aiohttp reads with less CPU, but sends a DELETE again by itself when a kept connection breaks.
-        http_client=httpx_aiohttp.HttpxAiohttpClient(**shared),
+        # aiohttp reads with less CPU; httpx, for the writes, never sends anything again by itself.
+        http_client=_CountedByAiohttp(budget, **shared),
     )
-    return reads, reads.with_options(max_retries=0, http_client=httpx.AsyncClient(**shared))
+    return reads, reads.with_options(max_retries=0, http_client=_Counted(budget, **shared))
 
 
 async def _refuse_redirect(response: httpx.Response) -> None:

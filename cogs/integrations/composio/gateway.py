@@ -2,59 +2,77 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import httpx
 
 from ..mirror.accounts import Account, Progress, Revocation
+from ..mirror.errors import ComposioUnavailableError
 from . import accounts, writes
+from .budget import Budget
 from .client import READ_RETRIES, TIMEOUT, make_clients
+from .deadlines import Calls, Deadlines
 
 
 class ComposioGateway:
     """Composio as `mirror.accounts.Accounts`.
 
-    Every method raises `ComposioRefusedError`, `ComposioBusyError` or `ComposioUnavailableError`. Reads are
-    retried by the client; writes never are, because a lost answer says nothing about the effect.
+    Every method raises `ComposioRefusedError`, `ComposioBusyError`, `ComposioBudgetError` or
+    `ComposioUnavailableError`, and ends in time: see `Deadlines`. Reads are retried by the client; writes never
+    are, because a lost answer says nothing about the effect.
     """
+
+    deadlines = Deadlines()
 
     def __init__(
         self,
         *,
         api_key: str,
         base_url: str,
+        budget: Budget | None = None,
         read_retries: int = READ_RETRIES,
         timeout: httpx.Timeout = TIMEOUT,
     ) -> None:
         self._reads, self._writes = make_clients(
-            api_key=api_key, base_url=base_url, read_retries=read_retries, timeout=timeout
+            api_key=api_key,
+            base_url=base_url,
+            read_retries=read_retries,
+            timeout=timeout,
+            budget=budget or Budget(),
         )
+        self._calls = Calls()
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._reads.close()
-        await self._writes.close()
+        """Close the connections, as far as that can be done at once."""
+        with suppress(ComposioUnavailableError):
+            await self._calls.within(self.deadlines.close, self._close())
+
+    async def _close(self) -> None:
+        await asyncio.gather(self._reads.close(), self._writes.close())
 
     async def check(self) -> None:
         """Return when Composio answers and accepts the key."""
-        await accounts.check(self._writes)
+        await self._calls.within(self.deadlines.check, accounts.check(self._writes))
 
     async def accounts(
         self, composio_user_id: str, toolkits: Sequence[str] = (), progress: Progress | None = None
     ) -> list[Account]:
         """All accounts of one Composio user, newest first; only those of *toolkits* where some are named."""
-        found = await accounts.read_accounts(self._reads, composio_user_id, progress)
+        work = accounts.read_accounts(self._reads, composio_user_id, progress)
+        found = await self._calls.within(self.deadlines.accounts, work)
         # Chosen here and not by Composio: a catalogue may name a slug that Composio does not know.
         return [account for account in found if not toolkits or account.toolkit in toolkits]
 
     async def account(self, account_id: str) -> Account | None:
         """One account as it is now, None when it no longer exists."""
-        return await accounts.read_account(self._reads, account_id)
+        return await self._calls.within(self.deadlines.account, accounts.read_account(self._reads, account_id))
 
     async def revoke(self, account_id: str) -> Revocation:
         """Ask the provider, through Composio, to forget the grant. An account already revoked counts too."""
-        return await writes.revoke(self._writes, account_id)
+        return await self._calls.within(self.deadlines.write, writes.revoke(self._writes, account_id))
 
     async def delete(self, account_id: str) -> bool:
         """Delete Composio's record of the account; False when it was already gone."""
-        return await writes.delete(self._writes, account_id)
+        return await self._calls.within(self.deadlines.write, writes.delete(self._writes, account_id))

@@ -35,6 +35,14 @@ class ComposioBusyError(ComposioError):
         self.retry_after = retry_after
 
 
+class ComposioBudgetError(ComposioError):
+    """We have asked Composio as often as we may in a minute; ``retry_after`` is in seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__(f"no request left for {retry_after:.1f} s")
+        self.retry_after = retry_after
+
+
 class Trouble(Enum):
     """Why no usable answer came."""
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from storage.integrations import Event, Facts, Integration, Mirror, Operation, OutdatedError, Store, Switched
+from storage.integrations import Event, Integration, Mirror, Operation, OutdatedError, Store, Switched
 
 from .errors import StorageUnavailableError
 from .known import Known
@@ -53,10 +53,7 @@ class Ledger:
         """What is stored."""
         ticket = self.known.ticket()
         mirror = await self._waits.read(self._store.read(composio_user_id, guild_id))
-        facts = mirror.facts(guild_id)
-        # Of other servers' switches it says nothing, and of this one's also that they were put back.
-        switches = {guild_id: facts.switches.get(guild_id, {})} if guild_id else {}
-        self.known.learn(composio_user_id, Facts(facts.providers, switches, complete=False), ticket)
+        self.known.learn(composio_user_id, mirror.facts(guild_id), ticket)
         return mirror
 
     async def learn(self, composio_user_ids: Iterable[str]) -> None:

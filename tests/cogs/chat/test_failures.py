@@ -76,6 +76,21 @@ async def test_too_many_requests_says_how_long_to_wait(world: World) -> None:
     assert "Composio has had too many requests. Try again in 2 minutes." in told
 
 
+async def test_asking_more_often_than_is_set_says_when_to_try_again(
+    world: World, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv("INTEGRATIONS_REQUESTS_PER_MINUTE", "10")
+    await world.restart()
+    world.composio.max_page = 1
+    for _ in range(11):
+        world.composio.connect("gmail")
+
+    told = shown(await world.member.slash(world.channel, "integrations sync"))
+
+    assert "This bot has asked Composio as often as it may in a minute. Try again in " in told
+    assert len(world.composio.requests) == 10
+
+
 async def test_a_short_wait_is_waited_for(world: World) -> None:
     world.composio.connect("gmail")
     world.composio.fail(Refuse(429, headers={"Retry-After": "0"}))

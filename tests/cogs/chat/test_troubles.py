@@ -10,6 +10,7 @@ import pytest
 from cogs.integrations.chat.troubles import for_error
 from cogs.integrations.mirror import errors
 from cogs.integrations.mirror.errors import (
+    ComposioBudgetError,
     ComposioBusyError,
     ComposioRefusedError,
     ComposioUnavailableError,
@@ -30,6 +31,7 @@ ERRORS: list[IntegrationError] = [
     ComposioRefusedError("status 401"),
     ComposioBusyError(None),
     ComposioBusyError(8.0),
+    ComposioBudgetError(12.0),
     *(ComposioUnavailableError(trouble, "status 500, request req_1") for trouble in Trouble),
     StorageUnavailableError("1a2b3c4d"),
     NotAllowedHereError(),
@@ -80,7 +82,9 @@ def test_the_detail_of_a_trouble_is_for_the_log_alone(trouble: Trouble) -> None:
         (ComposioRefusedError(), "`COMPOSIO_API_KEY`"),
         (ComposioBusyError(8.0), "in 8 seconds"),
         (ComposioBusyError(0.2), "in 1 second."),
+        (ComposioBusyError(None), "in a minute"),
         (ComposioBusyError(240.0), "in 4 minutes"),
+        (ComposioBudgetError(12.0), "Try again in 12 seconds."),
         (TooSoonError(3.2), "in 3 seconds"),
         (StorageUnavailableError("1a2b3c4d"), "`1a2b3c4d`"),
         (MissingRightError(Right.MANAGE_SERVER), "**Manage Server**"),

@@ -10,12 +10,13 @@ from bot.sandbox.api import SECRET
 from bot.sandbox.faults import Alter, Cut, Fault, Hang, Html, Raw, Refuse, Reset
 from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.errors import ComposioBusyError, ComposioError, ComposioRefusedError, Trouble
-from tests.cogs.conftest import KEY
+from tests.cogs.conftest import KEY, USER
 
 # Whatever a body can quote is in these.
 LEAK = f"{SECRET} {KEY}"
 
 Kind = type[ComposioError] | Trouble
+Call = Callable[[ComposioGateway], Awaitable[object]]
 Write = Callable[[ComposioGateway, str], Awaitable[object]]
 
 
@@ -65,3 +66,11 @@ each_failure = pytest.mark.parametrize(
     ("fault", "kind"), [pytest.param(*case, id=name) for name, case in FAILURES.items()]
 )
 each_write = pytest.mark.parametrize("write", [ComposioGateway.revoke, ComposioGateway.delete])
+CALLS: dict[str, Call] = {
+    "accounts": lambda gateway: gateway.accounts(USER),
+    "account": lambda gateway: gateway.account("ca_1"),
+    "check": lambda gateway: gateway.check(),
+    "revoke": lambda gateway: gateway.revoke("ca_1"),
+    "delete": lambda gateway: gateway.delete("ca_1"),
+}
+each_call = pytest.mark.parametrize("call", [pytest.param(call, id=name) for name, call in CALLS.items()])

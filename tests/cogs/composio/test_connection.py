@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import warnings
-from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -12,6 +12,7 @@ from bot.sandbox.faults import Refuse
 from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.errors import ComposioError, ComposioRefusedError
+from tests.cogs.composio.broken import Call, Write, each_call
 from tests.cogs.conftest import IMPATIENT, KEY, USER, calls, gateway_to
 
 pytestmark = pytest.mark.quick
@@ -44,6 +45,27 @@ async def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
     await gateway.close()
 
 
+@pytest.mark.parametrize("call", [ComposioGateway.account, ComposioGateway.delete], ids=["read", "write"])
+async def test_a_proxy_of_the_environment_is_asked_for_anywhere_else(
+    monkeypatch: pytest.MonkeyPatch, call: Write
+) -> None:
+    asked: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1") as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        gateway = gateway_to("https://composio.example", timeout=IMPATIENT)
+        with pytest.raises(ComposioError):
+            await call(gateway, "ca_1")
+        await gateway.close()
+
+    assert set(asked) == {b"CONNECT composio.example:443 HTTP/1.1\r\n"}
+
+
 async def test_closing_leaves_nothing_open(standin: StandIn) -> None:
     made = standin.connect("gmail")
     gateway = gateway_to(standin.base_url)
@@ -66,19 +88,10 @@ async def test_a_gateway_that_was_never_used_can_be_closed(standin: StandIn) -> 
     assert standin.requests == []
 
 
-CALLS: dict[str, Callable[[ComposioGateway], Awaitable[object]]] = {
-    "accounts": lambda gateway: gateway.accounts(USER),
-    "account": lambda gateway: gateway.account("ca_1"),
-    "check": lambda gateway: gateway.check(),
-    "revoke": lambda gateway: gateway.revoke("ca_1"),
-    "delete": lambda gateway: gateway.delete("ca_1"),
-}
-
-
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("call", CALLS)
+@each_call
 async def test_no_redirect_is_followed_for_whoever_answers_there_is_not_composio(
-    standin: StandIn, gateway: ComposioGateway, call: str, status: int
+    standin: StandIn, gateway: ComposioGateway, call: Call, status: int
 ) -> None:
     async with StandIn(api_key=KEY, user_id=USER) as elsewhere:
         for project in (standin, elsewhere):
@@ -87,7 +100,7 @@ async def test_no_redirect_is_followed_for_whoever_answers_there_is_not_composio
         standin.fail(Refuse(status, headers={"Location": there}), method="*", times=None)
 
         with pytest.raises(ComposioError):
-            await CALLS[call](gateway)
+            await call(gateway)
 
         assert len(standin.requests) == 1
         assert elsewhere.requests == []

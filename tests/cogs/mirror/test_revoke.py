@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.sandbox.faults import Cut, Fault, Hang, Html, Lost, Raw, Refuse, Reset
+from bot.sandbox.faults import Before, Cut, Fault, Hang, Html, Lost, Raw, Refuse, Reset
 from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.accounts import Account
@@ -117,7 +117,7 @@ async def test_an_account_that_somebody_else_deletes_meanwhile_counts_as_revoked
     standin: StandIn, gateway: ComposioGateway
 ) -> None:
     accounts = await connected(standin, gateway, "ca_1")
-    standin.fail(Refuse(404), method="DELETE")
+    standin.fail(Before(lambda project: project.remove("ca_1")), method="DELETE")
 
     assert (await revoke_one(gateway, accounts)).outcome is Outcome.REVOKED
 

@@ -1,0 +1,260 @@
+"""The budget of requests: never more than it allows, as the server sees it, and people first. Real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, suppress
+from time import monotonic
+
+import pytest
+from aiohttp import web
+
+from bot.sandbox.faults import Call, Dribble, Fault, Hang, Html, Refuse, Reset
+from bot.sandbox.standin import StandIn
+from cogs.integrations.composio.budget import Budget
+from cogs.integrations.composio.client import READ_RETRIES
+from cogs.integrations.composio.deadlines import Deadlines
+from cogs.integrations.composio.gateway import ComposioGateway
+from cogs.integrations.mirror.errors import ComposioBudgetError, ComposioError, ComposioUnavailableError
+from cogs.integrations.mirror.urgency import background
+from tests.cogs.composio.broken import CALLS
+from tests.cogs.conftest import DAY, IMPATIENT, KEY, USER, calls
+
+pytestmark = pytest.mark.quick
+
+SOON = 0.2
+NO_TIME = 1.0
+
+
+class Opened:
+    """Gateways with budgets of their own."""
+
+    def __init__(self, standin: StandIn, stack: AsyncExitStack) -> None:
+        self._standin = standin
+        self._stack = stack
+
+    def __call__(self, budget: Budget, read_retries: int = 0) -> ComposioGateway:
+        gateway = ComposioGateway(
+            api_key=KEY,
+            base_url=self._standin.base_url,
+            budget=budget,
+            read_retries=read_retries,
+            timeout=IMPATIENT,
+        )
+        self._stack.push_async_callback(gateway.close)
+        return gateway
+
+
+@pytest.fixture
+async def opened(standin: StandIn) -> AsyncIterator[Opened]:
+    standin.connect("gmail", id="ca_1")
+    async with AsyncExitStack() as stack:
+        yield Opened(standin, stack)
+
+
+async def use_up(gateway: ComposioGateway, requests: int) -> None:
+    for _ in range(requests):
+        await gateway.check()
+
+
+# Never more
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(), Refuse(500, headers={"Retry-After": "0"}), Html(404)],
+    ids=["answered", "retried", "refused"],
+)
+async def test_the_server_never_sees_more_than_the_budget_in_any_window(
+    standin: StandIn, opened: Opened, fault: Fault
+) -> None:
+    seen: list[float] = []
+    gateway = opened(Budget(4, window=SOON, patience=NO_TIME), READ_RETRIES)
+
+    class Seen(Fault):
+        async def play(self, call: Call) -> web.StreamResponse:
+            seen.append(monotonic())
+            return await fault.play(call)
+
+    standin.fail(Seen(), method="*", times=None)
+
+    async def ask(person: int) -> None:
+        for call in list(CALLS.values())[person:] + list(CALLS.values())[:person]:
+            with suppress(ComposioError):
+                await call(gateway)
+
+    await asyncio.gather(*map(ask, range(len(CALLS))))
+
+    assert len(seen) > 8
+    assert min(late - early for early, late in zip(seen, seen[4:], strict=False)) >= SOON
+
+
+async def test_a_slot_is_held_until_a_window_after_the_request_has_ended(standin: StandIn, opened: Opened) -> None:
+    """The server may have looked at its clock just before."""
+    gateway = opened(Budget(1, window=SOON))
+    began = monotonic()
+    standin.fail(Hang())
+
+    with pytest.raises(ComposioUnavailableError):
+        await gateway.check()
+    ended = monotonic()
+    await gateway.check()
+
+    assert ended - began > SOON
+    assert monotonic() - ended > SOON / 2
+
+
+async def test_each_retry_is_counted(standin: StandIn, opened: Opened) -> None:
+    gateway = opened(Budget(2), READ_RETRIES)
+    standin.fail(Refuse(503, headers={"Retry-After": "0"}), times=None)
+
+    with pytest.raises(ComposioBudgetError):
+        await gateway.account("ca_1")
+
+    assert calls(standin) == ["GET ca_1"] * 2
+
+
+async def test_no_request_is_sent_again_uncounted_when_a_kept_connection_breaks(
+    standin: StandIn, opened: Opened
+) -> None:
+    gateway = opened(Budget())
+    await gateway.account("ca_1")
+    standin.fail(Reset())
+
+    with pytest.raises(ComposioUnavailableError):
+        await gateway.account("ca_1")
+
+    assert calls(standin) == ["GET ca_1"] * 2
+
+
+async def test_everything_that_asks_shares_one_budget(standin: StandIn, opened: Opened) -> None:
+    gateway = opened(Budget(5))
+    for call in CALLS.values():
+        await call(gateway)
+
+    for call in CALLS.values():
+        with pytest.raises(ComposioBudgetError):
+            await call(gateway)
+
+    assert len(standin.requests) == 5
+
+
+@pytest.mark.parametrize("fault", [Hang(), Reset(), Html(404), Dribble()], ids=repr)
+async def test_a_request_that_failed_is_counted(standin: StandIn, opened: Opened, fault: Fault) -> None:
+    gateway = opened(Budget(1))
+    gateway.deadlines = Deadlines(account=SOON)
+    standin.fail(fault)
+
+    with pytest.raises(ComposioUnavailableError):
+        await gateway.account("ca_1")
+    with pytest.raises(ComposioBudgetError):
+        await gateway.account("ca_1")
+
+    assert calls(standin) == ["GET ca_1"]
+
+
+# Waiting
+
+
+async def test_a_person_waits_for_a_slot_that_comes_free_soon(standin: StandIn, opened: Opened) -> None:
+    gateway = opened(Budget(1, window=SOON))
+
+    await use_up(gateway, 3)
+
+    assert len(standin.requests) == 3
+
+
+async def test_a_person_is_told_at_once_when_no_slot_comes_free_in_time(standin: StandIn, opened: Opened) -> None:
+    gateway = opened(Budget(1))
+    await use_up(gateway, 1)
+
+    async with asyncio.timeout(NO_TIME):
+        with pytest.raises(ComposioBudgetError) as caught:
+            await gateway.check()
+
+    assert caught.value.retry_after == pytest.approx(60, abs=NO_TIME)
+    assert len(standin.requests) == 1
+
+
+async def test_a_person_is_told_at_once_while_the_last_slot_is_in_use(standin: StandIn, opened: Opened) -> None:
+    gateway = opened(Budget(1))
+
+    first, second = await asyncio.gather(gateway.check(), gateway.check(), return_exceptions=True)
+
+    assert first is None
+    assert isinstance(second, ComposioBudgetError)
+    assert second.retry_after == 60
+
+
+async def test_more_people_than_slots_come_free_are_told(standin: StandIn, opened: Opened) -> None:
+    gateway = opened(Budget(2, window=SOON))
+    await use_up(gateway, 2)
+
+    answers = await asyncio.gather(*(gateway.check() for _ in range(5)), return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [type(None)] * 2 + [ComposioBudgetError] * 3
+    assert len(standin.requests) == 4
+
+
+async def test_a_person_does_not_wait_for_each_page_anew(standin: StandIn, opened: Opened) -> None:
+    gateway = opened(Budget(1, window=SOON, patience=SOON * 2.5))
+    standin.max_page = 1
+    for n in range(2, 9):
+        standin.connect("gmail", age=n * DAY)
+
+    with pytest.raises(ComposioBudgetError):
+        await gateway.accounts(USER)
+    assert len(standin.requests) == 3
+
+    await gateway.check()  # another call waits by itself
+
+
+async def test_who_no_longer_waits_leaves_the_slot_to_others(standin: StandIn, opened: Opened) -> None:
+    gateway = opened(Budget(1, window=SOON))
+    began = monotonic()
+    await use_up(gateway, 1)
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(gateway.account("ca_1"), SOON / 4)
+    await gateway.check()
+
+    assert monotonic() - began > SOON
+    assert calls(standin) == ["GET", "GET"]
+
+
+# People first
+
+
+async def test_a_tenth_is_kept_for_people(standin: StandIn, opened: Opened) -> None:
+    gateway = opened(Budget(10))
+
+    with background():
+        await use_up(gateway, 9)
+        with pytest.raises(ComposioBudgetError):
+            await gateway.check()
+    await gateway.check()
+    with pytest.raises(ComposioBudgetError):
+        await gateway.check()
+
+    assert len(standin.requests) == 10
+
+
+async def test_what_people_use_is_not_there_for_the_background(standin: StandIn, opened: Opened) -> None:
+    gateway = opened(Budget(10))
+    await use_up(gateway, 9)
+
+    with background(), pytest.raises(ComposioBudgetError):
+        await gateway.check()
+
+    assert len(standin.requests) == 9
+
+
+async def test_the_background_does_not_wait(standin: StandIn, opened: Opened) -> None:
+    gateway = opened(Budget(10, window=SOON))
+    await use_up(gateway, 10)
+
+    with background(), pytest.raises(ComposioBudgetError):
+        await gateway.check()
+
+    assert len(standin.requests) == 10
