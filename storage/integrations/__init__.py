@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .autogenerate import alembic_include_object
 from .changes import ChangeFeed
 from .engine import open_engine, prepare
 from .errors import DatabaseRefusedError, OutdatedError, StorageError
@@ -43,6 +44,7 @@ __all__ = [
     "StorageError",
     "Store",
     "Switched",
+    "alembic_include_object",
     "inspect_database",
     "open_engine",
     "prepare",
