@@ -26,7 +26,8 @@ class Bot(commands.Bot):
         super().__init__(
             commands.when_mentioned, intents=discord.Intents(guilds=True), help_command=None, **options
         )
-        self._guilds_served = [discord.Object(guild_id) for guild_id in sorted(guild_ids)]
+        self._guilds_served = {guild_id: discord.Object(guild_id) for guild_id in sorted(guild_ids)}
+        self._compared: set[int] = set()  # at the start: that these servers are there is no news before `on_ready`
 
     async def login(self, token: str) -> None:
         """Load the plugin, then log in: a wrong setting is told before Discord is asked for anything."""
@@ -36,13 +37,30 @@ class Bot(commands.Bot):
     async def setup_hook(self) -> None:
         """Register the commands where they are not registered like this already."""
         if self._guilds_served:
-            for guild in self._guilds_served:
+            for guild in self._guilds_served.values():
                 self.tree.copy_global_to(guild=guild)
             self.tree.clear_commands(guild=None)
-        for scope in (None, *self._guilds_served):
-            await self._register(scope)
+        await self._register(None)
+        for guild_id, guild in self._guilds_served.items():
+            if await self._register(guild):
+                self._compared.add(guild_id)
 
-    async def _register(self, guild: discord.Object | None) -> None:
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """The bot was invited. A server that is named may have no commands yet."""
+        if served := self._guilds_served.get(guild.id):
+            await self._register(served)
+
+    async def on_guild_available(self, guild: discord.Guild) -> None:
+        """At the start, and after an outage or a lost connection, during which the bot may have been invited."""
+        if guild.id not in self._compared:
+            await self.on_guild_join(guild)
+
+    async def on_ready(self) -> None:
+        """Discord has named all servers."""
+        self._compared.clear()
+
+    async def _register(self, guild: discord.Object | None) -> bool:
+        """Whether the commands are registered there now."""
         where = f"server {guild.id}" if guild else "all servers"
         try:
             registered = await self._registered(guild)
@@ -52,6 +70,8 @@ class Bot(commands.Bot):
                 log.info("registered the commands for %s", where)
         except (discord.Forbidden, discord.NotFound):
             log.warning("the commands could not be registered for %s: is the bot in it?", where)
+            return False
+        return True
 
     async def _registered(self, guild: discord.Object | None) -> Sequence[Mapping[str, Any]]:
         # As Discord sends them: discord.py 2.7's models lose the context "server" (its issue 10525).

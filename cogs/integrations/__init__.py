@@ -18,7 +18,7 @@ from .loading import load
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from storage.integrations import Condition
+    from storage.integrations import Condition, alembic_include_object
     from storage.integrations import Event as IntegrationChange
 
     from .mirror.errors import CatalogError, NotAllowedHereError, SettingsError
@@ -33,6 +33,7 @@ __all__ = [
     "NotAllowedHereError",
     "SettingsError",
     "add_to",
+    "alembic_include_object",
     "of",
     "require",
     "requires_integration",
@@ -69,6 +70,7 @@ _LAZY = {
     "IntegrationsSettings": (".settings", "IntegrationsSettings"),
     "NotAllowedHereError": (".mirror.errors", "NotAllowedHereError"),
     "SettingsError": (".mirror.errors", "SettingsError"),
+    "alembic_include_object": ("storage.integrations", "alembic_include_object"),
 }
 
 

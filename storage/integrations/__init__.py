@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .autogenerate import alembic_include_object
 from .changes import ChangeFeed
 from .deadline import Deadline
 from .engine import open_engine, prepare
@@ -52,6 +53,7 @@ __all__ = [
     "Store",
     "Switched",
     "UnknownOutcomeError",
+    "alembic_include_object",
     "condition_of",
     "inspect_database",
     "open_engine",

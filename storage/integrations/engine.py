@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import Connection, event, inspect
+from sqlalchemy import URL, Connection, event, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -19,6 +21,10 @@ from .tables import metadata
 SQLITE_BUSY_SECONDS = 10
 # Any constant does, as long as every process of ours takes the same one.
 _POSTGRES_LOCK = 0x1A7E67A7
+_IN_MEMORY = (
+    "this database is only in memory: nothing in it lasts, and a write that has failed may be stored with the "
+    "next one. Use a file: sqlite+aiosqlite:///file.db"
+)
 
 
 def open_engine(url: str) -> AsyncEngine:
@@ -29,7 +35,10 @@ def open_engine(url: str) -> AsyncEngine:
     engine = None
     # What is raised here is not passed on: it can quote the end of a password, which is taken for the port.
     with suppress(SQLAlchemyError, ModuleNotFoundError, ValueError):
-        engine = create_async_engine(make_url(url), hide_parameters=True)
+        address = make_url(url)
+        if address.get_backend_name() == "sqlite" and file_of(address) is None:
+            raise DatabaseRefusedError(_IN_MEMORY)
+        engine = create_async_engine(address, hide_parameters=True)
     if engine is None or engine.dialect.driver not in ("aiosqlite", "asyncpg"):
         raise DatabaseRefusedError(
             "this database URL cannot be used; write sqlite+aiosqlite:///file.db, or "
@@ -41,6 +50,15 @@ def open_engine(url: str) -> AsyncEngine:
     else:
         event.listen(engine.sync_engine, "checkout", _replace_closed)
     return engine
+
+
+def file_of(url: URL) -> Path | None:
+    """The file of a SQLite URL; None for a database in memory, and for other kinds."""
+    name = (url.database or "") if url.get_backend_name() == "sqlite" else ""
+    if name.startswith("file:"):
+        name = unquote(urlsplit(name).path)
+    in_memory = name in ("", ":memory:") or url.query.get("mode") == "memory"
+    return None if in_memory else Path(name)
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
@@ -66,8 +84,8 @@ async def prepare(engine: AsyncEngine) -> None:
     """Bring our tables to the newest version; leave everything else in the database alone.
 
     Safe to run in several processes at once: one migrates, the others wait and find it done. Raises
-    `DatabaseRefusedError` for a corrupt database, one of a newer version than ours, or one whose tables
-    only look like ours; `StorageError` when it cannot be reached or written.
+    `DatabaseRefusedError` for a corrupt database, one in memory, one of a newer version than ours, or one whose
+    tables only look like ours; `StorageError` when it cannot be reached or written.
     """
     with translated(), refusing():
         async with connected(engine) as connection:
@@ -139,6 +157,8 @@ def _not_ours(what: str) -> str:
 
 def checked_version(connection: Connection) -> str | None:
     """The version of our tables, None where there are none; raises `DatabaseRefusedError` like `prepare`."""
+    if connection.dialect.name == "sqlite":
+        _refuse_memory(connection)
     version = _version(connection)
     if version is not None and version not in VERSIONS:
         raise DatabaseRefusedError(
@@ -148,6 +168,13 @@ def checked_version(connection: Connection) -> str | None:
     if connection.dialect.name == "sqlite":
         _check_pages(connection)
     return version
+
+
+def _refuse_memory(connection: Connection) -> None:
+    # The URL does not tell of every engine that a host has made.
+    files = {row.name: row.file for row in connection.exec_driver_sql("PRAGMA database_list")}
+    if not files["main"]:
+        raise DatabaseRefusedError(_IN_MEMORY)
 
 
 def _check_pages(connection: Connection) -> None:

@@ -6,11 +6,11 @@ import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection
 
-from .engine import checked_version, connected, open_engine, refuse_foreign_tables, refusing
+from .engine import checked_version, connected, file_of, open_engine, refuse_foreign_tables, refusing
 from .errors import translated
 from .migrations import HEAD
 
@@ -47,11 +47,9 @@ async def inspect_database(url: str) -> DatabaseReport:
     database that cannot be reached or read.
     """
     engine = open_engine(url)
-    path = _file(engine.url)
-    if engine.dialect.name != "sqlite":
-        return _report(await _version(url), None)
+    path = file_of(engine.url)
     if path is None:
-        return DatabaseReport(Finding.EMPTY)
+        return _report(await _version(url), None)
     with translated():
         if not path.exists():
             return DatabaseReport(_of_folder(path.parent), path=path)
@@ -76,14 +74,6 @@ def _of_folder(folder: Path) -> Finding:
 def _writable(path: Path) -> bool:
     # SQLite writes files beside it.
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK | os.X_OK)
-
-
-def _file(url: URL) -> Path | None:
-    """The file of a SQLite URL; None for a database in memory."""
-    name = url.database or ""
-    if name.startswith("file:"):
-        name = ":memory:" if url.query.get("mode") == "memory" else unquote(urlsplit(name).path)
-    return None if name in ("", ":memory:") else Path(name)
 
 
 def _read_only(url: URL, path: Path) -> str:

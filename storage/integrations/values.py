@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple, Self
+
+log = logging.getLogger(__name__)
 
 STATE_FIELDS = (
     "state",
@@ -19,13 +22,30 @@ STATE_FIELDS = (
     "since",
 )
 
+WORDS_TOLD = 50  # a table may be full of garbage
+_LONGEST_WORD = 64
+_unknown: set[str] = set()
+
 
 class Stored(StrEnum):
     """A word in the database. One that only a newer version knows is read as ``NEWER``, which is never written."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
-        return cls("newer") if isinstance(value, str) else None
+        if not isinstance(value, str):
+            return None
+        _tell_once(value[:_LONGEST_WORD], cls.__name__)
+        return cls("newer")
+
+
+def _tell_once(word: str, kind: str) -> None:
+    if word not in _unknown and len(_unknown) < WORDS_TOLD:
+        _unknown.add(word)
+        log.warning(
+            "the database holds a word that this version does not know: %r (%s); a newer one may have written it",
+            word,
+            kind,
+        )
 
 
 class State(Stored):
@@ -66,7 +86,7 @@ class EventOutcome(Stored):
     NEWER = "newer"
 
 
-@cache
+@lru_cache(maxsize=100)  # the words that are known take ten
 def condition_of(state: str, enabled: bool) -> Condition:
     """The state and the switch in one."""
     if state == State.CONNECTED and not enabled:

@@ -98,15 +98,14 @@ class SqliteWatch:
 
     async def open(self) -> None:
         path = await self._deadline.within(self._path())
-        if path:
-            self._connection = await asyncio.to_thread(_connect, path)
+        self._connection = await asyncio.to_thread(_connect, path)
 
     async def _path(self) -> str:
-        """Where the file is; nothing for a database in memory, which has a single connection."""
+        """Where the file is."""
         with translated():
             async with self._engine.connect() as connection:
                 found = await connection.exec_driver_sql("PRAGMA database_list")
-                return str({row.name: row.file for row in found}["main"] or "")
+                return str({row.name: row.file for row in found}["main"])
 
     async def due(self) -> bool:
         return True  # to look costs nothing when nothing was written

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import discord
 import pytest
 from discord.ext import commands
+from simcord.backend.serializers import guild_create_payload
 from simcord.env import Env
 from simcord.types import HttpLogEntry
 
@@ -142,6 +143,99 @@ async def test_a_server_without_the_bot_is_left_out_with_a_warning(
     assert warnings == [f"the commands could not be registered for server {OUTSIDE}: is the bot in it?"]
     assert [list(registered(env, server)) for server in SERVERS] == [[("integrations", 1)]] * 2
     assert OUTSIDE not in env.backend.commands
+
+
+# Servers that come later
+
+
+def asked(requests: Sequence[HttpLogEntry]) -> list[str]:
+    """Of which servers the commands were looked at."""
+    return [request.path.partition("/guilds/")[2] for request in requests if request.method == "GET"]
+
+
+@pytest.fixture
+async def waiting(env: Env) -> Env:
+    """A bot that runs, and is named a third server in which it is not yet."""
+    env.inject_error("GET", f"/applications/*/guilds/{OUTSIDE}/commands", status=403, code=50001)
+    env.bot = Bot((*SERVERS, OUTSIDE))
+    await env.start()
+    assert OUTSIDE not in env.backend.commands
+    return env
+
+
+# Discord says so of a server that it had announced before: when the bot was invited while the connection was
+# broken, or the server was in an outage. One to which the bot is invited while all goes well comes without it.
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_named_server_gets_its_commands_when_the_bot_is_invited(
+    waiting: Env, monkeypatch: pytest.MonkeyPatch, announced: bool
+) -> None:
+    def payload(*given: Any) -> dict[str, Any]:
+        found = dict(guild_create_payload(*given))
+        if not announced:
+            del found["unavailable"]
+        return found
+
+    monkeypatch.setattr("simcord.backend.serializers.guild_create_payload", payload)
+    before = len(waiting.http_requests)
+
+    waiting.create_guild("Workshop", id=OUTSIDE)
+    await waiting.settle()
+
+    assert list(registered(waiting, OUTSIDE)) == [("integrations", 1)]
+    assert registrations(waiting.http_requests[before:]) == [f"{OUTSIDE}/commands"]
+
+
+async def test_a_server_that_is_not_named_gets_none(waiting: Env) -> None:
+    before = len(waiting.http_requests)
+
+    waiting.create_guild("Elsewhere", id=OUTSIDE + 1)
+    await waiting.settle()
+
+    assert [request.path for request in waiting.http_requests[before:]] == []
+
+
+async def test_a_server_to_which_the_bot_is_invited_again_is_compared_again(env: Env) -> None:
+    await env.start()
+    env.backend.emit("GUILD_DELETE", {"id": str(SERVERS[0])})
+    await env.settle()
+    del env.backend.commands[SERVERS[0]]
+
+    env.backend.emit("GUILD_CREATE", guild_create_payload(env.backend, env.backend.get_guild(SERVERS[0])))
+    await env.settle()
+
+    assert list(registered(env, SERVERS[0])) == [("integrations", 1)]
+
+
+async def test_a_server_that_was_in_an_outage_is_left_alone_when_nothing_is_new(env: Env) -> None:
+    await env.start()
+    before = len(env.http_requests)
+
+    env.backend.emit("GUILD_DELETE", {"id": str(SERVERS[0]), "unavailable": True})
+    await env.settle()
+    env.backend.emit("GUILD_CREATE", guild_create_payload(env.backend, env.backend.get_guild(SERVERS[0])))
+    await env.settle()
+
+    assert registrations(env.http_requests[before:]) == []
+
+
+class Told(Bot):
+    """Hears of its servers before it is ready, as Discord has it. SimCord's bots are ready at once."""
+
+    async def setup_hook(self) -> None:
+        await super().setup_hook()
+        for server in SERVERS:
+            await self.on_guild_available(cast("discord.Guild", discord.Object(server)))
+
+
+async def test_a_start_looks_at_each_server_once(env: Env) -> None:
+    env.bot = Told(SERVERS)
+
+    await env.start()
+
+    assert sorted(filter(None, asked(env.http_requests))) == [f"{server}/commands" for server in SERVERS]
+
+
+# Before the start
 
 
 async def test_a_wrong_setting_ends_the_start_before_discord_hears_of_it(

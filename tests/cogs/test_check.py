@@ -102,6 +102,19 @@ async def test_a_folder_that_is_missing_fails(database: Path, capsys: pytest.Cap
     )
 
 
+async def test_a_database_in_memory_is_refused_as_the_start_would(
+    database: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTEGRATIONS_DATABASE_URL", "sqlite+aiosqlite:///:memory:")
+
+    good, lines = await checked(database, capsys)
+
+    assert not good
+    assert lines["database"].startswith(
+        "FAILED database  INTEGRATIONS_DATABASE_URL: this database is only in memory: nothing in it lasts,"
+    )
+
+
 async def test_a_database_that_is_up_to_date_is_well(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     await made(database)
 

@@ -7,14 +7,16 @@ import os
 import subprocess
 import sys
 import venv
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
+import simcord.interactions
 from simcord.env import Env
 
 from tests.conftest import GUILD_ID
@@ -201,3 +203,20 @@ async def env(environment: pytest.MonkeyPatch) -> AsyncIterator[Env]:
     async with running(make()) as simulated:
         yield simulated
     simulated.raise_errors()
+
+
+# ---------------------------------------------------------------- whose installation an interaction is of
+
+Owned = Callable[[dict[str, str]], None]
+
+
+@pytest.fixture
+def owned(monkeypatch: pytest.MonkeyPatch) -> Owned:
+    """Say who has installed the app, for all interactions from now on, as Discord does. SimCord says nothing."""
+    made = simcord.interactions.base_payload
+
+    def doctored(owners: dict[str, str], *args: Any, **kwargs: Any) -> Any:
+        record, payload = made(*args, **kwargs)
+        return record, payload | {"authorizing_integration_owners": owners}
+
+    return lambda owners: monkeypatch.setattr(simcord.interactions, "base_payload", partial(doctored, owners))

@@ -55,6 +55,13 @@ async def senseless_database(_: World, environment: pytest.MonkeyPatch) -> Async
 
 
 @asynccontextmanager
+async def database_in_memory(_: World, environment: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    environment.setenv("INTEGRATIONS_DATABASE_URL", "sqlite+aiosqlite://")
+    yield "SettingsError: INTEGRATIONS_DATABASE_URL is wrong: this database is only in memory"
+    environment.setenv("INTEGRATIONS_DATABASE_URL", "sqlite+aiosqlite:///integrations.db")
+
+
+@asynccontextmanager
 async def unreachable_database(_: World, environment: pytest.MonkeyPatch) -> AsyncIterator[str]:
     environment.setenv("INTEGRATIONS_DATABASE_URL", "sqlite+aiosqlite:///nowhere/integrations.db")
     yield "SettingsError: INTEGRATIONS_DATABASE_URL cannot be used"
@@ -105,6 +112,7 @@ CAUSES = (
     shared_with_everybody,
     broken_catalogue,
     senseless_database,
+    database_in_memory,
     unreachable_database,
     damaged_database,
     the_hosts_own_table,

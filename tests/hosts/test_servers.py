@@ -16,6 +16,7 @@ from simcord.env import Env
 from cogs import integrations
 from cogs.integrations.guard import AnyBot
 from tests.conftest import GUILD_ID, execute, shown
+from tests.hosts.conftest import Owned
 from tests.hosts.host import EXTENSION, make, running
 from tests.hosts.work import Work
 
@@ -178,3 +179,17 @@ async def test_without_the_guilds_intent_a_command_of_ours_teaches_the_server_to
         await member.slash(next(iter(env.guild.channels.values())), "integrations list")
 
         assert toolkits(env, GUILD_ID) == ["github"]
+
+
+async def test_without_the_guilds_intent_an_app_that_a_person_brought_along_teaches_no_server(
+    owned: Owned,
+) -> None:
+    async with loaded(intents=discord.Intents.none()) as env:
+        connect(GUILD_ID)
+        await reload(env)
+        member = env.guild.add_member(env.create_user("max"))
+        owned({"1": str(member.id)})
+
+        await member.slash(next(iter(env.guild.channels.values())), "integrations list")
+
+        assert toolkits(env, GUILD_ID) == []

@@ -122,13 +122,3 @@ class TestALook:
             busy, pages, written = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
         assert (busy, pages, written) == (0, 0, 0)
-
-
-async def test_a_database_in_memory_is_followed_too() -> None:
-    engine = open_engine("sqlite+aiosqlite://")
-    await prepare(engine)
-    async with followed(engine) as feed:
-        await write(engine, "ada")
-
-        assert await told(feed) == {"ada"}
-    await engine.dispose()

@@ -139,10 +139,6 @@ class TestAFile:
 
         assert report == DatabaseReport(Finding.EMPTY, path=path)
 
-    @pytest.mark.parametrize("url", ["sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:"])
-    async def test_that_is_only_in_memory_is_empty(self, url: str) -> None:
-        assert await inspect_database(url) == DatabaseReport(Finding.EMPTY)
-
 
 @on_postgres
 async def test_a_database_that_does_not_exist_is_our_error(url: str) -> None:

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from storage.integrations import Forgotten, Mirror, StorageError, Store
 from tests.storage.counting import counted
 from tests.storage.databases import picture
-from tests.storage.feeds import another
-from tests.storage.rows import ADA, LATER, NOON, event, history, row, sync
+from tests.storage.feeds import another, insert_switch
+from tests.storage.rows import ADA, LATER, NOON, event, history, operation, row, sync
 
 pytestmark = pytest.mark.quick
 
@@ -84,6 +84,65 @@ class TestArriving:
         assert await stored(engine) == {}
 
 
+class TestItsSwitches:
+    @pytest.fixture(autouse=True)
+    async def off(self, store: Store) -> None:
+        """In two servers of Ada."""
+        await store.arrive({ONE: ADA, TWO: ADA})
+        await sync(store, row())
+        await sync(store, row(composio_user_id="bob"), user="bob")
+        for guild_id in (ONE, TWO):
+            await store.set_enabled(ADA, "gmail", guild_id, enabled=False)
+
+    @staticmethod
+    async def moved(store: Store) -> dict[str, dict[int, dict[str, bool]]]:
+        return {user: facts.switches for user, facts in (await store.read_facts([ADA, "bob"])).items()}
+
+    async def test_go_along_when_it_gets_another_user(self, store: Store) -> None:
+        await store.arrive({ONE: "bob", TWO: ADA})
+
+        assert await self.moved(store) == {ADA: {TWO: {"gmail": False}}, "bob": {ONE: {"gmail": False}}}
+        assert not (await store.read("bob", ONE)).get("gmail").enabled
+
+    async def test_stay_while_it_is_away(self, store: Store) -> None:
+        before = await self.moved(store)
+        await store.leave([ONE], NOON)
+        await store.arrive({ONE: ADA})
+
+        assert await self.moved(store) == before
+
+    async def test_are_forgotten_with_it_and_others_are_not(self, store: Store) -> None:
+        await store.leave([ONE], NOON)
+        await store.leave([TWO], LONG_AFTER)
+
+        await store.forget_servers(ALL, LATER)
+
+        assert await self.moved(store) == {ADA: {TWO: {"gmail": False}}, "bob": {}}
+
+    async def test_are_forgotten_with_the_last_server_of_the_user_too(
+        self, store: Store, engine: AsyncEngine
+    ) -> None:
+        await store.leave([ONE, TWO], NOON)
+
+        await store.forget_servers(ALL, LATER)
+
+        assert (await picture(engine, "integrations_switch"))["integrations_switch"]["rows"] == []
+
+    async def test_of_thousands_go_along(self, store: Store, engine: AsyncEngine) -> None:
+        many = range(1, 1_201)
+        await store.arrive(dict.fromkeys(many, ADA))
+        async with engine.begin() as connection:
+            for number in many:
+                await connection.exec_driver_sql(insert_switch(ADA, number))
+
+        await store.arrive(dict.fromkeys(many, "bob"))
+
+        assert await self.moved(store) == {
+            ADA: {ONE: {"gmail": False}, TWO: {"gmail": False}},
+            "bob": {number: {"gmail": False} for number in many},
+        }
+
+
 class TestLeaving:
     async def test_keeps_the_first_time(self, store: Store, engine: AsyncEngine) -> None:
         await store.arrive({ONE: ADA})
@@ -143,6 +202,16 @@ class TestForgetting:
 
         assert await store.forget_servers(ALL, LATER) == [Forgotten(ONE, ADA, 2, user_forgotten=True)]
         assert await remembered(store, ADA) == (False, 0)
+
+    async def test_takes_the_revokes_that_were_begun_with_their_user(self, store: Store) -> None:
+        await store.arrive({ONE: ADA, TWO: "bob"})
+        await store.begin_operation(operation())
+        await store.begin_operation(others := operation("second", composio_user_id="bob"))
+        await store.leave([ONE], NOON)
+
+        await store.forget_servers(ALL, LATER)
+
+        assert await store.operations() == [others]
 
     async def test_takes_events_of_no_server_with_their_user(self, store: Store) -> None:
         await store.arrive({ONE: ADA})
@@ -214,6 +283,8 @@ class TestForgetting:
     async def test_that_fails_takes_nothing(self, store: Store, engine: AsyncEngine) -> None:
         await store.arrive({ONE: ADA})
         await synced(store, ONE)
+        await store.set_enabled(ADA, f"of-{ONE}", ONE, enabled=False)
+        await store.begin_operation(operation())
         await store.leave([ONE], NOON)
         before = await picture(engine)
 

@@ -12,14 +12,14 @@ from typing import Protocol
 
 from ..mirror.access import Access
 from ..mirror.catalog import Catalog, Provider
-from ..mirror.errors import ComposioError, IntegrationError
+from ..mirror.errors import ComposioError, IntegrationError, NotAllowedHereError
 from ..mirror.revoking import Revoker
 from ..mirror.running import CLOSE_SECONDS
 from ..mirror.service import IntegrationService
 from ..mirror.tenancy import Tenancy
 from .answer import Answer, Interaction, tell
 from .people import People
-from .rights import CoolDown
+from .rights import CoolDown, is_of_server
 from .troubles import for_error
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,8 @@ class Context:
 
     def user_id(self, interaction: Interaction) -> str:
         """The Composio user of the server. Raises `NotAllowedHereError`."""
+        if not is_of_server(interaction):
+            raise NotAllowedHereError
         return self.tenancy.composio_user_id(interaction.guild_id)
 
     def label(self, provider_id: str) -> str:
@@ -69,7 +71,8 @@ class Context:
         ended = asyncio.get_running_loop().create_future()
         self._unanswered.add(ended)
         self.people.met(interaction)
-        self.access.met(interaction.guild_id)
+        if is_of_server(interaction):
+            self.access.met(interaction.guild_id)
         try:
             yield
         except IntegrationError as error:

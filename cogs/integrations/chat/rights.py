@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from discord.app_commands import Cooldown
+from discord.app_commands import AppInstallationType, Cooldown
 from discord.ext import commands
 
 from ..mirror.errors import MissingRightError, Right, TooSoonError
@@ -27,6 +27,16 @@ def require(interaction: Interaction, right: Right) -> None:
     """Raise `MissingRightError` unless the person may."""
     if not may(interaction, right):
         raise MissingRightError(right)
+
+
+def is_of_server(interaction: Interaction) -> bool:
+    """Whether the server has the app, and not only a person who brought it along.
+
+    A person's app follows them into servers that the bot has left. It need not be the person who clicks, whom
+    discord.py's ``is_user_integration`` compares.
+    """
+    owners = interaction._integration_owners  # noqa: SLF001 – nothing public says that there is a person
+    return AppInstallationType.USER not in owners or interaction.is_guild_integration()
 
 
 def actor(interaction: Interaction) -> Actor:

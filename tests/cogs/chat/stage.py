@@ -118,6 +118,7 @@ class Person:
     guild_id: int | None = GUILD_ID
     guild: Any = None
     created_at: datetime = NOON
+    _integration_owners: dict[int, int] = field(default_factory=dict)
     told: list[Answer] = field(default_factory=list)
 
     @property

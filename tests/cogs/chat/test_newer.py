@@ -111,3 +111,16 @@ async def test_revoking_it_is_possible_and_told(world: World) -> None:
 
 def test_a_word_that_nobody_knows_is_a_newer_one() -> None:
     assert Condition("whatever comes") is Condition.NEWER
+
+
+@pytest.mark.usefixtures("known")
+async def test_the_log_says_it_once_and_not_again_after_a_reload(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    execute("UPDATE integrations_provider SET state = 'said once' WHERE provider = 'gmail'")
+    for _ in range(2):
+        await world.member.slash(world.channel, "integrations list")
+        await world.env.bot.reload_extension("cogs.integrations")  # type: ignore[attr-defined]
+    await world.member.slash(world.channel, "integrations list")
+
+    assert len([record for record in caplog.records if "'said once'" in record.getMessage()]) == 1

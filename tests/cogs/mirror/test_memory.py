@@ -1,16 +1,17 @@
 """Whatever overlaps, once all has settled memory is what the database says.
 
-A state machine begins reads and writes through the ledger, lets each go on step by step in any order, and lets
-other programs write and restore the database meanwhile. What they did is told by a log, as the database keeps one.
+A state machine begins reads and writes through the ledger, lets each go on step by step in any order, loses answers,
+and lets other programs write and restore the database meanwhile. What they did is told by a log, as the database
+keeps one. Two servers share each Composio user, and each has its own switches.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, cast
 
 from hypothesis import HealthCheck, settings
@@ -21,22 +22,66 @@ from cogs.integrations.mirror.catalog import DEFAULT
 from cogs.integrations.mirror.errors import StorageUnavailableError
 from cogs.integrations.mirror.known import Known
 from cogs.integrations.mirror.ledger import Ledger
-from storage.integrations import Event, Fact, Integration, Mirror, StorageError, Store, Switched
+from storage.integrations import (
+    Condition,
+    Event,
+    Fact,
+    Facts,
+    Integration,
+    Mirror,
+    Operation,
+    OutdatedError,
+    State,
+    StorageError,
+    Store,
+    Switched,
+    UnknownOutcomeError,
+    condition_of,
+)
+from tests.cogs.conftest import NOW
 from tests.cogs.mirror.stores import row, toggled
 
-USERS = ("ada", "bob")
+USERS, GUILDS = ("ada", "bob"), (1, 2)
 PROVIDERS = ("gmail", "github")
-Rows = dict[str, dict[str, Integration]]
 
-users = st.sampled_from(USERS)
+users, guilds = st.sampled_from(USERS), st.sampled_from(GUILDS)
 providers = st.sampled_from(PROVIDERS)
+states = st.sampled_from((State.CONNECTED, State.NEEDS_RECONNECT, State.NOT_CONNECTED))
+
+
+def connected() -> dict[str, dict[str, Integration]]:
+    return {user: {name: row(name, user) for name in PROVIDERS} for user in USERS}
+
+
+@dataclass
+class Content:
+    """What a database holds: rows, switches by user, server and provider, and revokes that are not finished."""
+
+    rows: dict[str, dict[str, Integration]] = field(default_factory=connected)
+    switches: dict[tuple[str, int, str], bool] = field(default_factory=dict)
+    operations: dict[str, Operation] = field(default_factory=dict)
+
+    def row(self, user: str, name: str, guild_id: int | None) -> Integration:
+        """As a server sees it."""
+        found = self.rows[user][name]
+        return replace(found, enabled=self.switches.get((user, guild_id or 0, name), found.enabled))
+
+    def moved(self, user: str) -> dict[int, dict[str, bool]]:
+        """The switches of all servers of a user."""
+        found: dict[int, dict[str, bool]] = {}
+        for (of, guild_id, name), enabled in self.switches.items():
+            if of == user:
+                found.setdefault(guild_id, {})[name] = enabled
+        return found
 
 
 class Stepwise:
     """The store's part that the ledger needs here: each call waits before the database acts, and after."""
 
+    writers = 5
+
     def __init__(self) -> None:
-        self.rows: Rows = {user: {name: row(name, user) for name in PROVIDERS} for user in USERS}
+        self.content = Content()
         self.waiting: list[asyncio.Future[None]] = []
 
     async def _step(self) -> None:
@@ -44,26 +89,65 @@ class Stepwise:
         self.waiting.append(step)
         await step
 
-    async def read(self, composio_user_id: str) -> Mirror:
+    async def read(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:
         await self._step()
-        found = Mirror(composio_user_id, rows=dict(self.rows[composio_user_id]))
+        rows = {name: self.content.row(composio_user_id, name, guild_id) for name in PROVIDERS}
         await self._step()
-        return found
+        return Mirror(composio_user_id, rows=rows)
 
-    async def read_facts(self, composio_user_ids: Collection[str]) -> dict[str, list[Fact]]:
+    async def read_facts(self, composio_user_ids: Collection[str]) -> dict[str, Facts]:
         await self._step()
-        found = {user: [one.fact for one in self.rows[user].values()] for user in composio_user_ids}
+        found = {
+            user: Facts(
+                [Fact(one.provider, one.condition, one.toolkit) for one in self.content.rows[user].values()],
+                self.content.moved(user),
+            )
+            for user in composio_user_ids
+        }
         await self._step()
         return found
 
     async def set_enabled(
-        self, composio_user_id: str, provider: str, enabled: bool, happened: Callable[[Integration], Event]
+        self,
+        composio_user_id: str,
+        provider: str,
+        guild_id: int,
+        enabled: bool | None,
+        happened: Callable[[Integration], Event],
     ) -> Switched:
         await self._step()
-        now = replace(self.rows[composio_user_id][provider], enabled=enabled)
-        self.rows[composio_user_id][provider] = now
+        now = self.content.row(composio_user_id, provider, guild_id)
+        changes = now.state is State.CONNECTED and now.enabled is not enabled
+        if changes:
+            now = replace(now, enabled=not now.enabled)
+            happened(now)
+            self.content.switches[composio_user_id, guild_id, provider] = now.enabled
         await self._step()
-        return Switched(now, changed=True)
+        return Switched(now, changed=changes)
+
+    async def record_sync(
+        self, seen: Mirror, changes: Sequence[Integration], at: datetime, happened: Sequence[Event]
+    ) -> frozenset[str]:
+        await self._step()
+        for one in changes:
+            self.content.rows[one.composio_user_id][one.provider] = one
+        await self._step()
+        return frozenset(one.provider for one in changes)
+
+    async def operations(self) -> list[Operation]:
+        await self._step()
+        found = list(self.content.operations.values())
+        await self._step()
+        return found
+
+    async def finish_operation(
+        self, operation_id: str, left: Integration, happened: Event, *, only_open: bool = False
+    ) -> bool:
+        await self._step()
+        self.content.operations.pop(operation_id, None)
+        self.content.rows[left.composio_user_id][left.provider] = left
+        await self._step()
+        return True
 
 
 class Memory(RuleBasedStateMachine):
@@ -78,8 +162,9 @@ class Memory(RuleBasedStateMachine):
         self.ledger = Ledger(cast("Store", self.store), self.known)
         self.tasks: list[asyncio.Task[Any]] = []
         self.told: set[str] = set()
-        self.unsure: set[str] = set()
-        self.backup = deepcopy(self.store.rows)
+        self.unstored: list[tuple[Operation, Integration]] = []
+        self.revokes = 0
+        self.backup = deepcopy(self.store.content)
         for user in USERS:
             self.arrive(user)
 
@@ -97,66 +182,105 @@ class Memory(RuleBasedStateMachine):
 
     def spin(self) -> None:
         async def idle() -> None:
-            for _ in range(8):
+            for _ in range(12):
                 await asyncio.sleep(0)
 
         self.loop.run(idle())
 
-    async def learn(self, some: Collection[str]) -> None:
+    async def follow(self, written: set[str]) -> None:
         try:
-            await self.ledger.learn(some)
+            await self.ledger.catch_up(frozenset(written))
         except StorageUnavailableError:
-            self.told |= set(some)  # as `Upkeep` and `Servers` keep it for their next look
+            self.told |= written  # as `Upkeep` and `Servers` keep it for their next look
+
+    async def whatever(self, user: str, work: Coroutine[Any, Any, Any]) -> None:
+        try:
+            await work
+        except OutdatedError:
+            pass
+        except StorageUnavailableError:
+            self.told.add(user)  # it may be stored all the same: the database's log tells
 
     # --- what this process does
 
     @rule(user=users)
     def arrive(self, user: str) -> None:
         self.known.track(user)
-        self.begin(self.learn([user]))
+        self.begin(self.follow({user}))
 
     @rule(user=users)
     def leave(self, user: str) -> None:
         self.known.drop(user)
 
-    @rule(user=users)
-    def read(self, user: str) -> None:
-        async def look() -> None:
-            with suppress(StorageUnavailableError):
-                await self.ledger.read(user)
+    @rule(user=users, guild=st.sampled_from((*GUILDS, None)))
+    def read(self, user: str, guild: int | None) -> None:
+        self.begin(self.whatever(user, self.ledger.read(user, guild)))
 
-        self.begin(look())
+    @rule(user=users, guild=guilds, provider=providers)
+    def toggle(self, user: str, guild: int, provider: str) -> None:
+        enabled = not self.store.content.row(user, provider, guild).enabled
+        self.begin(self.whatever(user, self.ledger.set_enabled(user, provider, guild, enabled, toggled)))
 
-    @rule(user=users, provider=providers)
-    def toggle(self, user: str, provider: str) -> None:
-        enabled = not self.store.rows[user][provider].enabled
+    @rule(user=users, provider=providers, state=states)
+    def sync(self, user: str, provider: str, state: State) -> None:
+        found = replace(self.store.content.rows[user][provider], state=state)
+        self.begin(self.whatever(user, self.ledger.record_sync(Mirror(user), [found], NOW, [])))
 
-        async def move() -> None:
+    @rule(user=users, provider=providers, state=states)
+    def revoke(self, user: str, provider: str, state: State) -> None:
+        """It counts at once, whatever the database does."""
+        if any(left.composio_user_id == user and left.provider == provider for _, left in self.unstored):
+            return
+        self.revokes += 1
+        operation = Operation(str(self.revokes), user, provider, ("ca_1",), NOW, NOW)
+        left = replace(self.store.content.rows[user][provider], state=state)
+        self.store.content.operations[operation.id] = operation
+        self.known.assume(left)
+        for guild in GUILDS:
+            has = self.known.has(user, guild)
+            assert has is None or has[DEFAULT.places[provider]].condition.replace("disabled", "connected") == state
+        self.unstored.append((operation, left))
+
+    @precondition(lambda self: self.unstored)
+    @rule()
+    def a_revoke_is_stored(self) -> None:
+        operation, left = self.unstored.pop(0)
+        event = replace(toggled(left), operation=operation.id)
+
+        async def store() -> None:
             try:
-                await self.ledger.set_enabled(user, provider, enabled, toggled)
+                await self.ledger.finish(operation, left, event)
             except StorageUnavailableError:
-                self.told.add(user)  # it may be stored all the same: the database's log tells
+                self.unstored.append((operation, left))
 
-        self.begin(move())
+        self.begin(store())
 
     @rule()
     def catch_up(self) -> None:
         told, self.told = self.told, set()
-        self.begin(self.learn([user for user in told if user in self.known.tracked]))
+        self.begin(self.follow(told))
 
     # --- what happens meanwhile
 
-    @rule(user=users, provider=providers, what=st.sampled_from(("written", "backed up", "restored")))
-    def something_is(self, user: str, provider: str, what: str) -> None:
-        rows = self.store.rows
-        if what == "written":
-            rows[user][provider] = replace(rows[user][provider], enabled=not rows[user][provider].enabled)
-            self.told.add(user)
-        elif what == "backed up":
-            self.backup = deepcopy(rows)
+    @rule(user=users, guild=guilds, provider=providers, what=st.sampled_from(("row", "switch")))
+    def something_is_written(self, user: str, guild: int, provider: str, what: str) -> None:
+        content = self.store.content
+        if what == "switch":
+            content.switches[user, guild, provider] = not content.row(user, provider, guild).enabled
         else:
-            self.store.rows = deepcopy(self.backup)
-            self.told |= set(USERS)
+            broken = content.rows[user][provider].state is State.NEEDS_RECONNECT
+            state = State.CONNECTED if broken else State.NEEDS_RECONNECT
+            content.rows[user][provider] = replace(content.rows[user][provider], state=state)
+        self.told.add(user)
+
+    @rule()
+    def it_is_backed_up(self) -> None:
+        self.backup = deepcopy(self.store.content)
+
+    @rule()
+    def it_is_restored(self) -> None:
+        self.store.content = deepcopy(self.backup)
+        self.told |= set(USERS)
 
     @precondition(lambda self: self.store.waiting)
     @rule(which=st.lists(st.integers(0, 9), min_size=1, max_size=6))
@@ -167,31 +291,32 @@ class Memory(RuleBasedStateMachine):
                 self.spin()
 
     @precondition(lambda self: self.store.waiting)
-    @rule(which=st.integers(0, 9))
-    def one_fails(self, which: int) -> None:
-        self.unsure |= set(USERS)
-        self.store.waiting.pop(which % len(self.store.waiting)).set_exception(StorageError("told to fail"))
+    @rule(which=st.integers(0, 9), error=st.sampled_from((StorageError, UnknownOutcomeError)))
+    def one_fails(self, which: int, error: type[StorageError]) -> None:
+        self.store.waiting.pop(which % len(self.store.waiting)).set_exception(error("told to fail"))
         self.spin()
 
     # --- what must hold
 
     def settle(self) -> None:
-        """Everything that is under way ends, and what the log has told is read."""
-        while self.store.waiting or self.told:
+        """Everything that is under way ends, revokes are stored, and what the log has told is read."""
+        while self.store.waiting or self.told or self.unstored or self.known.unread:
+            while self.unstored:
+                self.a_revoke_is_stored()
             self.catch_up()
             while self.store.waiting:
                 self.store.waiting.pop(self.ends).set_result(None)
                 self.spin()
         assert all(task.done() and not task.exception() for task in self.tasks)
         for user in self.known.tracked:
-            self.compare(user)
+            for guild in (*GUILDS, None):
+                self.compare(user, guild)
 
-    def compare(self, user: str) -> None:
-        has = self.known.has(user)
-        if has is None:
-            assert user in self.unsure, "what can be read must be known"
-            return
-        stored = {name: self.store.rows[user][name].condition for name in PROVIDERS}
+    def compare(self, user: str, guild: int | None) -> None:
+        has = self.known.has(user, guild)
+        assert has is not None, "what can be read must be known"
+        rows = [self.store.content.row(user, name, guild) for name in PROVIDERS]
+        stored = {one.provider: condition_of(one.state, one.enabled) for one in rows}
         assert {name: has[DEFAULT.places[name]].condition for name in PROVIDERS} == stored
 
 
