@@ -18,7 +18,7 @@ class SilentError(StorageError):
 
 
 class UnknownOutcomeError(StorageError):
-    """The connection was lost while a transaction ended: it is not known whether it is stored."""
+    """No answer came when a transaction was to end: it is not known whether it is stored."""
 
 
 class DatabaseRefusedError(StorageError):

@@ -48,10 +48,11 @@ class Queries:
 async def _commit(connection: AsyncConnection) -> None:
     try:
         await connection.commit()
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            # Lost before the answer came: the server may have done it, or still do it.
-            raise UnknownOutcomeError(
-                f"the connection was lost at the commit: {type(error.orig).__name__}"
-            ) from None
-        raise
+    except (DBAPIError, OSError) as error:
+        # Or the pool would keep a transaction that SQLite could not commit, and it would be stored with the next.
+        await connection.rollback()
+        if isinstance(error, DBAPIError) and not error.connection_invalidated:
+            raise
+        # The connection was lost, or a host's driver has waited too long: the server may have done it, or still do.
+        reason = getattr(error, "orig", None) or type(error).__name__
+        raise UnknownOutcomeError(f"no answer to the commit: {reason}") from None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
 from typing import Any, cast
 
 import discord
 import pytest
 from discord.ext import commands
 
+from cogs.integrations.closing import Closing
 from cogs.integrations.cog import IntegrationsCog
 
 pytestmark = pytest.mark.quick
@@ -37,7 +37,7 @@ async def body() -> AsyncIterator[dict[str, Any]]:
     """What is sent for `/integrations`, as JSON."""
     nothing: Any = Nothing()
     async with commands.Bot("!", intents=discord.Intents.none()) as bot:
-        cog = IntegrationsCog(bot, context=nothing, servers=nothing, upkeep=nothing, resources=AsyncExitStack())
+        cog = IntegrationsCog(bot, context=nothing, servers=nothing, upkeep=nothing, resources=Closing())
         await bot.add_cog(cog)
         [group] = bot.tree.get_commands()
         yield json.loads(json.dumps(group.to_dict(bot.tree)))

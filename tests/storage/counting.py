@@ -72,6 +72,9 @@ class Wire:
         self._client_spoke = False
         self._passing = asyncio.Event()
         self._passing.set()
+        self._last_words = b""
+        self._answer_is_lost = False
+        self._answering = False
         self.port = 0
         self.round_trips = 0
 
@@ -90,6 +93,10 @@ class Wire:
         """Cut every connection; new ones are taken."""
         for task in self._tasks:
             task.cancel()
+
+    def cut_at(self, words: bytes, *, answer_is_lost: bool) -> None:
+        """Cut every connection once when the client says *words*: before the server hears or before it answers."""
+        self._last_words, self._answer_is_lost = words, answer_is_lost
 
     def silence(self) -> None:
         """Keep every connection and take new ones, but let nothing through."""
@@ -119,6 +126,14 @@ class Wire:
         finally:
             server_writer.close()
 
+    def _is_the_end(self, data: bytes, *, from_client: bool) -> bool:
+        if from_client and self._last_words and self._last_words in data:
+            self._last_words = b""
+            self._answering = self._answer_is_lost
+            return not self._answer_is_lost
+        ends, self._answering = self._answering and not from_client, self._answering and from_client
+        return ends
+
     async def _pass(
         self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, from_client: bool
     ) -> None:
@@ -128,6 +143,9 @@ class Wire:
                     self.round_trips += 1
                 self._client_spoke = from_client
                 await self._passing.wait()
+                if self._is_the_end(data, from_client=from_client):
+                    self.cut()
+                    break
                 target.write(data)
                 await target.drain()
         target.close()

@@ -15,6 +15,7 @@ from storage.integrations import (
     Condition,
     Event,
     EventOutcome,
+    Operation,
     OutdatedError,
     State,
     StorageError,
@@ -244,6 +245,9 @@ class TestASyncMeanwhile:
         assert (await store.read(ADA)).get("gmail") == GONE.written()
 
 
+Stored = tuple[list[Operation], State, list[Event]]
+
+
 async def test_a_kill_between_the_beginning_and_the_end_leaves_it_written_down(
     store: Store, engine: AsyncEngine, url: str, processes: Processes
 ) -> None:
@@ -259,7 +263,7 @@ async def test_a_kill_between_the_beginning_and_the_end_leaves_it_written_down(
         found.append((await store.operations(), (await store.read(ADA)).get("gmail").state, await history(store)))
 
     # Before and after each statement, before each commit, and after it: one statement, then three.
-    nothing = ([], State.CONNECTED, [])
-    under_way = ([FIRST], State.CONNECTED, [])
-    finished = ([], State.NOT_CONNECTED, [revoked(FIRST)])
+    nothing: Stored = ([], State.CONNECTED, [])
+    under_way: Stored = ([FIRST], State.CONNECTED, [])
+    finished: Stored = ([], State.NOT_CONNECTED, [revoked(FIRST)])
     assert found == [nothing] * 3 + [under_way] * (1 + 7) + [finished]

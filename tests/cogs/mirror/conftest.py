@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.storage.conftest import databases, postgres, server, url
+from tests.storage.conftest import databases, postgres, proxied_engine, server, url, wire
 
-__all__ = ["databases", "postgres", "server", "url"]
+__all__ = ["databases", "postgres", "proxied_engine", "server", "url", "wire"]

@@ -70,10 +70,11 @@ class Clock:
 
 
 class Gate:
-    """Lets calls pass, or holds them where they have reached it."""
+    """Lets calls pass, or holds them where they have reached it; a ``stubborn`` one even when they are cancelled."""
 
     def __init__(self) -> None:
         self.reached = asyncio.Event()
+        self.stubborn = False
         self._opened = asyncio.Event()
         self._opened.set()
 
@@ -89,7 +90,12 @@ class Gate:
     async def passed(self) -> None:
         """Return when it is open."""
         self.reached.set()
-        await self._opened.wait()
+        try:
+            await self._opened.wait()
+        except asyncio.CancelledError:
+            if self.stubborn:
+                await self._opened.wait()
+            raise
 
 
 class Stage(Store):
