@@ -17,7 +17,7 @@ from ..mirror.revoking import Revoker
 from ..mirror.running import CLOSE_SECONDS
 from ..mirror.service import IntegrationService
 from ..mirror.tenancy import Tenancy
-from .answer import Answer, Interaction, tell
+from .answer import Answer, Interaction, Reply
 from .people import People
 from .rights import CoolDown
 from .troubles import for_error
@@ -64,17 +64,21 @@ class Context:
         return self.user_id(interaction), self.catalog.find(name)
 
     @asynccontextmanager
-    async def answering(self, interaction: Interaction) -> AsyncIterator[None]:
+    async def answering(self, reply: Reply) -> AsyncIterator[Reply]:
         """Tell the person, and only them, when one of our errors ends what they asked for. Others pass."""
+        interaction = reply.interaction
         ended = asyncio.get_running_loop().create_future()
         self._unanswered.add(ended)
         self.people.met(interaction)
         self.access.met(interaction.guild_id)
         try:
-            yield
+            yield reply
         except IntegrationError as error:
             log_trouble(error)
-            await tell(interaction, Answer(text=for_error(error)))
+            await reply.add(Answer(text=for_error(error)))
+        except BaseException:
+            await reply.take_back()
+            raise
         finally:
             self._unanswered.discard(ended)
             ended.set_result(None)

@@ -38,8 +38,8 @@ async def ask(context: Context, reply: Reply, name: str) -> None:
         return
 
     async def confirmed(press: Interaction) -> None:
-        async with context.answering(press):
-            await _revoke(context, Reply(press, Place.MESSAGE), provider, accounts)
+        async with context.answering(Reply(press, Place.MESSAGE)) as answer:
+            await _revoke(context, answer, provider, accounts)
 
     question = ConfirmView(interaction, f"Revoke {count(len(accounts), 'account')}", confirmed)
     context.questions.add(question)
@@ -56,7 +56,7 @@ async def _nothing(context: Context, reply: Reply, user_id: str, provider: Provi
 async def _revoke(context: Context, reply: Reply, provider: Provider, accounts: Sequence[Account]) -> None:
     user_id = context.user_id(reply.interaction)
     require(reply.interaction, Right.ADMINISTRATOR)
-    await reply.show(Answer(text="Revoking…"))
+    await reply.progress("Revoking…")
     receipt = await context.revoker.revoke(user_id, provider, accounts, actor(reply.interaction))
     embed = _receipt(provider, receipt, context.dashboard_url)
     await reply.show(Answer(embed, row_of(dashboard(context.dashboard_url))))

@@ -12,13 +12,22 @@ from storage.integrations import Mirror
 from ..mirror.catalog import Provider
 from ..mirror.errors import IntegrationError, OldButtonError, StorageUnavailableError
 from . import card, history, howto, overview, report, revocation
-from .answer import Interaction, Reply
+from .answer import Interaction, Place, Reply
 from .buttons import ActionButton
 from .context import Context
+from .presses import Press
 from .states import indicator, status
 from .text import shorten
 
 DYNAMIC_ITEMS: tuple[type[discord.ui.DynamicItem[Any]], ...] = (ActionButton, overview.ManageSelect)
+
+
+async def _unknown(_context: Context, _reply: Reply, _argument: str) -> None:
+    """A button that this version does not know."""
+    raise OldButtonError
+
+
+_UNKNOWN = Press(_unknown, Place.PRIVATE)
 _PRESSES = {
     action: press
     for subject in (overview, report, card, revocation, howto, history)
@@ -28,11 +37,10 @@ _CHOICES, _CHOICE_LENGTH = 25, 100  # Discord's limits
 
 
 async def pressed(context: Context, interaction: Interaction, action: str, argument: str) -> None:
-    """Do what a button or select of ours says. Raises `OldButtonError` for one that this version does not know."""
-    press = _PRESSES.get(action)
-    if press is None:
-        raise OldButtonError
-    await press.run(context, Reply(interaction, press.place), argument)
+    """Do what a button or select of ours says, and answer."""
+    press = _PRESSES.get(action, _UNKNOWN)
+    async with context.answering(Reply(interaction, press.place)) as reply:
+        await press.run(context, reply, argument)
 
 
 async def suggestions(context: Context, interaction: Interaction, text: str) -> list[Choice[str]]:
