@@ -64,8 +64,9 @@ async def _cog(
         tenancy=tenancy,
         dashboard_url=settings.dashboard_url,
     )
-    # Closed from last to first: what runs by itself ends, then what the use cases end or cancel is still answered.
-    for part in (context, revoker, service, feed, upkeep, servers):
+    # Closed from last to first: nobody is asked any more, what runs by itself ends, then what the use cases end or
+    # cancel is still answered.
+    for part in (context, revoker, service, feed, upkeep, servers, context.questions):
         opened.push_async_callback(part.close)
     return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
 

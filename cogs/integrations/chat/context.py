@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ..mirror.access import Access
 from ..mirror.catalog import Catalog, Provider
@@ -19,17 +17,11 @@ from ..mirror.service import IntegrationService
 from ..mirror.tenancy import Tenancy
 from .answer import Answer, Interaction, Reply
 from .people import People
+from .questions import Questions
 from .rights import CoolDown
 from .troubles import for_error
 
 log = logging.getLogger(__name__)
-
-
-class Question(Protocol):
-    """Something that waits for a person's answer."""
-
-    def stop(self) -> None:
-        """Wait no longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +36,7 @@ class Context:
     dashboard_url: str
     cool_down: CoolDown = field(default_factory=CoolDown)
     people: People = field(default_factory=People)
-    questions: weakref.WeakSet[Question] = field(default_factory=weakref.WeakSet)
+    questions: Questions = field(default_factory=Questions)
     _unanswered: set[asyncio.Future[None]] = field(default_factory=set)
 
     def user_id(self, interaction: Interaction) -> str:
@@ -84,9 +76,7 @@ class Context:
             ended.set_result(None)
 
     async def close(self) -> None:
-        """Take back the questions that are open, and let what is being answered end, for at most ten seconds."""
-        for question in self.questions:
-            question.stop()
+        """Let what is being answered end, for at most ten seconds. The questions are closed by themselves."""
         if self._unanswered:
             await asyncio.wait(self._unanswered, timeout=CLOSE_SECONDS)
 

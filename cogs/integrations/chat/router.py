@@ -16,6 +16,7 @@ from .answer import Interaction, Place, Reply
 from .buttons import ActionButton
 from .context import Context
 from .presses import Press
+from .questions import CANCEL, CONFIRM
 from .states import indicator, status
 from .text import shorten
 
@@ -27,12 +28,20 @@ async def _unknown(_context: Context, _reply: Reply, _argument: str) -> None:
     raise OldButtonError
 
 
+async def _confirmed(context: Context, reply: Reply, argument: str) -> None:
+    await context.questions.answered(reply, argument, yes=True)
+
+
+async def _cancelled(context: Context, reply: Reply, argument: str) -> None:
+    await context.questions.answered(reply, argument, yes=False)
+
+
 _UNKNOWN = Press(_unknown, Place.PRIVATE)
 _PRESSES = {
     action: press
     for subject in (overview, report, card, revocation, howto, history)
     for action, press in subject.PRESSES.items()
-}
+} | {CONFIRM: Press(_confirmed, Place.OWN), CANCEL: Press(_cancelled, Place.OWN)}
 _CHOICES, _CHOICE_LENGTH = 25, 100  # Discord's limits
 
 

@@ -114,7 +114,6 @@ class Person:
     user: Any = field(default_factory=lambda: SimpleNamespace(id=7, display_name="ada"))
     guild_id: int | None = GUILD_ID
     guild: Any = None
-    message: Any = None
     created_at: datetime = NOON
     told: list[Answer] = field(default_factory=list)
 
