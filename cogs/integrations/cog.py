@@ -11,7 +11,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands, tasks
 
-from .chat import card, history, howto, overview, refusal, report, revocation, router
+from .chat import card, gate, history, howto, overview, refusal, report, revocation, router
 from .chat.answer import Interaction, Place, Reply
 from .chat.context import Context
 from .guard import AnyBot
@@ -131,7 +131,8 @@ class IntegrationsCog(
 
     async def press(self, interaction: Interaction, action: str, argument: str) -> None:
         """A button or select of ours was used."""
-        await router.pressed(self._context, interaction, action, argument)
+        if await gate.passes(interaction):
+            await router.pressed(self._context, interaction, action, argument)
 
     # ---------------------------------------------------------------- which servers there are
 
