@@ -73,8 +73,9 @@ async def _cog(
         tenancy=tenancy,
         dashboard_url=settings.dashboard_url,
     )
-    # What runs by itself ends first, then what people wait for: it is answered, whether it ended or was cut off.
-    opened.add(closing.USE_CASES, context.close, revoker.close, service.close)
+    # What runs by itself ends first. Then nobody is asked any more, and who waits for something is answered, whether
+    # it ended or was cut off.
+    opened.add(closing.USE_CASES, context.questions.close, context.close, revoker.close, service.close)
     opened.add(closing.FEED, feed.close)
     opened.add(closing.UPKEEP, upkeep.close, servers.close)
     return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)

@@ -11,7 +11,7 @@ from discord import app_commands
 from discord.ext import commands, tasks
 
 from . import closing
-from .chat import card, history, howto, overview, refusal, report, revocation, router
+from .chat import card, gate, history, howto, overview, refusal, report, revocation, router
 from .chat.answer import Interaction, Place, Reply
 from .chat.context import Context
 from .closing import Closing
@@ -71,7 +71,7 @@ class IntegrationsCog(
 
     async def require(self, interaction: Interaction, provider: str) -> bool:
         """See `guard.Integrations.require`."""
-        async with self._context.answering(interaction):
+        async with self._context.answering(Reply(interaction, Place.PRIVATE)):
             return await refusal.require(self._context, interaction, provider)
         return False
 
@@ -88,43 +88,43 @@ class IntegrationsCog(
     @app_commands.command(name="list", description="Show which apps are connected")
     async def show(self, interaction: Interaction) -> None:
         """Show what is stored."""
-        async with self._context.answering(interaction):
-            await overview.show(self._context, Reply(interaction, Place.CHANNEL))
+        async with self._context.answering(Reply(interaction, Place.CHANNEL)) as reply:
+            await overview.show(self._context, reply)
 
     @app_commands.command(description="Read the connected apps from Composio again")
     async def sync(self, interaction: Interaction) -> None:
         """Read Composio again."""
-        async with self._context.answering(interaction):
-            await report.sync(self._context, Reply(interaction, Place.CHANNEL))
+        async with self._context.answering(Reply(interaction, Place.CHANNEL)) as reply:
+            await report.sync(self._context, reply)
 
     @app_commands.command(description="Let this bot use a connected app, or stop it from using it")
     @_provider
     @app_commands.describe(enabled="On or off; left out, it flips")
     async def toggle(self, interaction: Interaction, provider: str, enabled: bool | None = None) -> None:
         """Move the local switch."""
-        async with self._context.answering(interaction):
-            await card.toggle(self._context, Reply(interaction, Place.PRIVATE), provider, enabled)
+        async with self._context.answering(Reply(interaction, Place.PRIVATE)) as reply:
+            await card.toggle(self._context, reply, provider, enabled)
 
     @app_commands.command(description="Take away a connected app at Composio, for good (administrators)")
     @_provider
     async def revoke(self, interaction: Interaction, provider: str) -> None:
         """Ask before revoking."""
-        async with self._context.answering(interaction):
-            await revocation.ask(self._context, Reply(interaction, Place.PRIVATE), provider)
+        async with self._context.answering(Reply(interaction, Place.PRIVATE)) as reply:
+            await revocation.ask(self._context, reply, provider)
 
     @app_commands.command(description="Show how to connect an app")
     @_provider
     async def howto(self, interaction: Interaction, provider: str) -> None:
         """Show the instructions."""
-        async with self._context.answering(interaction):
-            await howto.show(self._context, Reply(interaction, Place.PRIVATE), provider)
+        async with self._context.answering(Reply(interaction, Place.PRIVATE)) as reply:
+            await howto.show(self._context, reply, provider)
 
     @app_commands.command(description="Show who changed what, and when (Manage Server)")
     @_provider
     async def history(self, interaction: Interaction, provider: str | None = None) -> None:
         """Show who changed what."""
-        async with self._context.answering(interaction):
-            await history.show(self._context, Reply(interaction, Place.PRIVATE), provider)
+        async with self._context.answering(Reply(interaction, Place.PRIVATE)) as reply:
+            await history.show(self._context, reply, provider)
 
     @toggle.autocomplete("provider")
     @revoke.autocomplete("provider")
@@ -135,7 +135,7 @@ class IntegrationsCog(
 
     async def press(self, interaction: Interaction, action: str, argument: str) -> None:
         """A button or select of ours was used."""
-        async with self._context.answering(interaction):
+        if await gate.passes(interaction):
             await router.pressed(self._context, interaction, action, argument)
 
     # ---------------------------------------------------------------- which servers there are

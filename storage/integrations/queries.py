@@ -53,6 +53,6 @@ async def _commit(connection: AsyncConnection) -> None:
         await connection.rollback()
         if isinstance(error, DBAPIError) and not error.connection_invalidated:
             raise
-        # The connection was lost, or a host's driver has waited too long: the server may have done it, or still do.
+        # The connection was lost, or a host's driver waited too long: the server may have done it, or still do it.
         reason = getattr(error, "orig", None) or type(error).__name__
         raise UnknownOutcomeError(f"no answer to the commit: {reason}") from None

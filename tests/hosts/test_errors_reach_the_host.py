@@ -203,6 +203,14 @@ async def test_a_bug_in_a_command_reaches_the_host_and_only_the_host_answers(wor
 
 
 @pytest.mark.usefixtures("broken_clock")
+async def test_a_bug_after_a_deferral_for_all_lets_the_host_answer_the_person_alone(world: World) -> None:
+    result = await world.member.slash(world.channel, "integrations sync")
+
+    assert told(result) == SORRY
+    assert result.response is None
+
+
+@pytest.mark.usefixtures("broken_clock")
 async def test_a_bug_in_a_button_goes_discords_own_way(world: World, caplog: pytest.LogCaptureFixture) -> None:
     opened = await card(world, world.admin)
     forget_requests(world)

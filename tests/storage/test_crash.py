@@ -10,7 +10,8 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import count, takewhile
 from typing import Any
 
@@ -21,31 +22,36 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.sandbox.faults import Call, Fault, Lost
 from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.gateway import ComposioGateway
-from storage.integrations import Condition, Event, Mirror, Store, open_engine, prepare
+from cogs.integrations.mirror.catalog import DEFAULT
+from cogs.integrations.mirror.interrupted import Interrupted
+from storage.integrations import Condition, Event, EventOutcome, Mirror, Operation, Store, open_engine, prepare
 from storage.integrations.migrations import VERSIONS
 from tests.cogs.use_cases import UseCases
 from tests.conftest import API_KEY, USER_ID
 from tests.storage.databases import Databases, Rows, fill, load, migrate_to, picture, save
 from tests.storage.processes import Processes
-from tests.storage.rows import history
+from tests.storage.rows import HERE, history
 
 KILLED = [-signal.SIGKILL]
 FINISHED = [0]
 
 # Before and after each statement, before each commit, and after it; a read has nothing to commit.
 MOMENTS = {
-    "sync": 3 + 8,  # reads; writes the time, the rows and the events
-    "toggle": 6,  # writes the switch and the event
-    "revoke": 3 + 6,  # reads; writes the row and the event
+    "sync": 3 + 10,  # reads; writes the time, reads who revokes, writes the rows and the events
+    "toggle": 8,  # writes the switch, reads the row, writes the event
+    "revoke": 3 + 4 + 3 + 8,  # reads; writes it down; reads; takes it away, and writes the row and the event
 }
+# The moments after which a revoke is written down and not finished.
+UNDER_WAY = {"revoke": range(3 + 4, 3 + 4 + 3 + 8)}
 
 
 @dataclass(frozen=True)
 class Stored:
-    """Everything about the user of the stand-in."""
+    """Everything about the user of the stand-in, for the server that toggles."""
 
     mirror: Mirror
     events: list[Event]
+    operations: list[Operation]
 
     @property
     def facts(self) -> tuple[object, ...]:
@@ -112,14 +118,24 @@ class Scene:
             return await _stored(engine)
 
     async def sync(self) -> Stored:
+        """As after a start, a minute later: what was interrupted is looked into, and then somebody syncs."""
         async with opened(self.url) as engine:
-            await UseCases(self._gateway, Store(engine)).service.sync(USER_ID)
+            use_cases = UseCases(self._gateway, Store(engine), clock=in_a_minute)
+            await Interrupted(
+                accounts=self._gateway, ledger=use_cases.ledger, catalog=DEFAULT, clock=in_a_minute
+            ).look_into(())
+            await use_cases.service.sync(USER_ID)
             return await _stored(engine)
 
 
 async def _stored(engine: AsyncEngine) -> Stored:
     store = Store(engine)
-    return Stored(await store.read(USER_ID), await history(store, user=USER_ID))
+    return Stored(await store.read(USER_ID, HERE), await history(store, user=USER_ID), await store.operations())
+
+
+def in_a_minute() -> datetime:
+    """When nobody does any more what was under way."""
+    return datetime.now(UTC) + timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -148,8 +164,8 @@ async def test_a_kill_at_any_moment_leaves_the_old_or_the_new_and_the_next_sync_
     before = await scene.stored()
     assert await processes.run(work, scene.url, composio=scene.composio.base_url) == FINISHED
     after = await scene.stored()
-    right = conditions(Condition.NOT_CONNECTED if work == "revoke" else Condition.CONNECTED)
-    was_stored = []
+    assert after.operations == before.operations == []
+    was_stored, under_way = [], []
 
     for moment in count(1):
         await scene.set_back()
@@ -158,16 +174,20 @@ async def test_a_kill_at_any_moment_leaves_the_old_or_the_new_and_the_next_sync_
             break
         assert ended == KILLED
         found = await scene.stored()
-        assert found == before or found.facts == after.facts
-        was_stored.append(found != before)
+        assert replace(found, operations=[]) == before or found.facts == after.facts
+        was_stored.append(found.events != before.events)
+        if found.operations:
+            under_way.append(moment)
 
         repaired = await scene.sync()
-        if work == "toggle":
-            right["gmail"] = found.conditions["gmail"]
-        assert repaired.conditions == repaired.told == right
+        gmail = found.conditions["gmail"] if work == "toggle" else at_composio(scene.composio)
+        assert repaired.conditions == repaired.told == conditions(gmail)
+        assert repaired.operations == []
+        assert interrupted(repaired) == ([at_composio_gone(scene.composio)] if found.operations else [])
 
-    # Only the commit stores, and the kill after it is the last.
+    # Only the last commit stores it, and the kill after it is the last.
     assert was_stored == [False] * (MOMENTS[work] - 1) + [True]
+    assert under_way == list(UNDER_WAY.get(work, ()))
 
 
 @dataclass
@@ -201,11 +221,15 @@ async def test_a_kill_at_any_request_of_a_revoke_is_repaired_by_the_next_sync(
         if ended == FINISHED:
             break
         assert ended == KILLED
-        assert await scene.stored() == before
+        found = await scene.stored()
+        assert replace(found, operations=[]) == before
+        assert bool(found.operations) is (number > 0)
 
         repaired = await scene.sync()
         left.append(at_composio(scene.composio))
         assert repaired.conditions == repaired.told == conditions(left[-1])
+        assert repaired.operations == []
+        assert interrupted(repaired) == ([at_composio_gone(scene.composio)] if number else [])
 
     # A look, then revoke and delete for each of two accounts, then a look.
     one, none = Condition.CONNECTED, Condition.NOT_CONNECTED
@@ -219,6 +243,17 @@ def at_composio(composio: StandIn) -> Condition:
     if "ACTIVE" in statuses:
         return Condition.CONNECTED
     return Condition.NEEDS_RECONNECT if statuses else Condition.NOT_CONNECTED
+
+
+def at_composio_gone(composio: StandIn) -> tuple[int, int]:
+    """How many of both Gmail accounts no longer exist, of how many."""
+    return 2 - sum(account.toolkit == "gmail" for account in composio.accounts.values()), 2
+
+
+def interrupted(stored: Stored) -> list[tuple[int | None, int | None]]:
+    """What is told of revokes that nobody has finished."""
+    told = [event for event in stored.events if event.outcome is EventOutcome.INTERRUPTED]
+    return [(event.accounts_gone, event.accounts) for event in told]
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ class TestAConnectionThatIsLost:
     ) -> None:
         wire.cut_at(b"COMMIT", answer_is_lost=answer_is_lost)
 
-        with pytest.raises(UnknownOutcomeError, match="no answer to the commit: .*connection was closed"):
+        with pytest.raises(UnknownOutcomeError, match=r"no answer to the commit: .*connection was closed"):
             await write(store)
 
         assert (await picture(engine) != before) is answer_is_lost

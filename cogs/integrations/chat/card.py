@@ -38,10 +38,10 @@ async def toggle(context: Context, reply: Reply, name: str, enabled: bool | None
     user_id = context.user_id(interaction)
     require(interaction, Right.MANAGE_SERVER)
     provider = context.catalog.find(name)
-    await reply.wait()
     try:
         guild_id = interaction.guild_id or 0
-        moved = await context.service.toggle(user_id, guild_id, provider, enabled, actor(interaction))
+        async with reply.soon():
+            moved = await context.service.toggle(user_id, guild_id, provider, enabled, actor(interaction))
     except NotConnectedError as error:
         again = error.state is State.NEEDS_RECONNECT
         view = row_of(howto(provider, again=again), dashboard(context.dashboard_url))
@@ -119,4 +119,4 @@ async def _toggled(context: Context, reply: Reply, argument: str) -> None:
             raise OldButtonError
 
 
-PRESSES: Mapping[str, Press] = {"card": Press(_opened, Place.PRIVATE), "toggle": Press(_toggled)}
+PRESSES: Mapping[str, Press] = {"card": Press(_opened, Place.PRIVATE), "toggle": Press(_toggled, Place.OWN)}

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ..mirror.access import Access
 from ..mirror.catalog import Catalog, Provider
@@ -17,19 +15,13 @@ from ..mirror.revoking import Revoker
 from ..mirror.running import CLOSE_SECONDS
 from ..mirror.service import IntegrationService
 from ..mirror.tenancy import Tenancy
-from .answer import Answer, Interaction, tell
+from .answer import Answer, Interaction, Reply
 from .people import People
+from .questions import Questions
 from .rights import CoolDown, is_of_server
 from .troubles import for_error
 
 log = logging.getLogger(__name__)
-
-
-class Question(Protocol):
-    """Something that waits for a person's answer."""
-
-    def stop(self) -> None:
-        """Wait no longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +36,7 @@ class Context:
     dashboard_url: str
     cool_down: CoolDown = field(default_factory=CoolDown)
     people: People = field(default_factory=People)
-    questions: weakref.WeakSet[Question] = field(default_factory=weakref.WeakSet)
+    questions: Questions = field(default_factory=Questions)
     _unanswered: set[asyncio.Future[None]] = field(default_factory=set)
 
     def user_id(self, interaction: Interaction) -> str:
@@ -66,26 +58,28 @@ class Context:
         return self.user_id(interaction), self.catalog.find(name)
 
     @asynccontextmanager
-    async def answering(self, interaction: Interaction) -> AsyncIterator[None]:
+    async def answering(self, reply: Reply) -> AsyncIterator[Reply]:
         """Tell the person, and only them, when one of our errors ends what they asked for. Others pass."""
+        interaction = reply.interaction
         ended = asyncio.get_running_loop().create_future()
         self._unanswered.add(ended)
         self.people.met(interaction)
         if is_of_server(interaction):
             self.access.met(interaction.guild_id)
         try:
-            yield
+            yield reply
         except IntegrationError as error:
             log_trouble(error)
-            await tell(interaction, Answer(text=for_error(error)))
+            await reply.add(Answer(text=for_error(error)))
+        except BaseException:
+            await reply.take_back()
+            raise
         finally:
             self._unanswered.discard(ended)
             ended.set_result(None)
 
     async def close(self) -> None:
-        """Take back the questions that are open, and let what is being answered end, for at most ten seconds."""
-        for question in self.questions:
-            question.stop()
+        """Let what is being answered end, for at most ten seconds. The questions are closed by themselves."""
         if self._unanswered:
             await asyncio.wait(self._unanswered, timeout=CLOSE_SECONDS)
 

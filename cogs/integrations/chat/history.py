@@ -12,7 +12,7 @@ from storage.integrations import Action, Condition, Event, EventOutcome
 
 from ..mirror.catalog import Provider
 from ..mirror.errors import OldButtonError, Right
-from .answer import Answer, Interaction, Reply
+from .answer import Answer, Interaction, Place, Reply
 from .buttons import row_of, turn
 from .context import Context
 from .limits import GREY, add_lines
@@ -30,12 +30,12 @@ async def show(context: Context, reply: Reply, name: str | None, number: int = 1
     user_id = context.user_id(interaction)
     require(interaction, Right.MANAGE_SERVER)
     provider = context.catalog.find(name) if name else None
-    await reply.wait()
-    found = await context.service.history(
-        user_id, provider, guild_id=interaction.guild_id, offset=(number - 1) * PAGE, limit=PAGE + 1
-    )
-    events = found[:PAGE]
-    told = list(zip(events, await _who(context, interaction, events), strict=True))
+    async with reply.soon():
+        found = await context.service.history(
+            user_id, provider, guild_id=interaction.guild_id, offset=(number - 1) * PAGE, limit=PAGE + 1
+        )
+        events = found[:PAGE]
+        told = list(zip(events, await _who(context, interaction, events), strict=True))
     embed = _embed(context, provider, told, number)
     await reply.show(Answer(embed, _buttons(provider, number, more=len(found) > PAGE)))
 
@@ -132,4 +132,4 @@ async def _turned(context: Context, reply: Reply, argument: str) -> None:
             raise OldButtonError
 
 
-PRESSES: Mapping[str, Press] = {"history": Press(_turned)}
+PRESSES: Mapping[str, Press] = {"history": Press(_turned, Place.OWN)}

@@ -38,7 +38,7 @@ async def sync(context: Context, reply: Reply) -> None:
     await reply.wait()
     run = context.service.start_sync(user_id, actor(interaction))
     try:
-        await _follow(run, lambda text: reply.show(Answer(text=text)))
+        await _follow(run, reply.progress)
         report = await run.report()
     except ComposioError as error:
         log_trouble(error)
@@ -87,16 +87,8 @@ async def _label(reply: Reply, label: str) -> None:
 
     It can be pressed all the same: who does joins what runs, or begins anew.
     """
-    message = reply.interaction.message
-    if message is None:
-        return
-    view = discord.ui.View.from_message(message, timeout=None)
-    for item in view.walk_children():
-        if isinstance(item, discord.ui.Button) and (item.custom_id or "").startswith("integrations:sync:"):
-            item.label = label
-    view.stop()
     with suppress(discord.HTTPException):
-        await reply.relabel(view)
+        await reply.relabel(label)
 
 
 def answer(context: Context, report: SyncReport, *, text: str | None = None) -> Answer:

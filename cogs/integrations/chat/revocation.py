@@ -1,10 +1,8 @@
-"""Revoking: the question, who may answer it, and the receipt."""
+"""Revoking: what is asked before, and the receipt."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
 
 import discord
 
@@ -13,16 +11,15 @@ from ..mirror.catalog import Provider
 from ..mirror.errors import Right
 from ..mirror.results import RevokeReceipt
 from ..mirror.revoke import GONE, AccountReceipt, Outcome
-from .answer import Answer, Interaction, Place, Reply
+from .answer import Answer, Place, Reply
 from .buttons import dashboard, row_of
 from .context import Context
 from .limits import DESCRIPTION, GREEN, ORANGE, RED, limited
 from .presses import Press
+from .questions import Question
 from .rights import actor, require
 from .text import clean, count, day, shorten, size
 from .troubles import for_error
-
-CONFIRM_SECONDS = 60.0
 
 
 async def ask(context: Context, reply: Reply, name: str) -> None:
@@ -37,13 +34,14 @@ async def ask(context: Context, reply: Reply, name: str) -> None:
         await _nothing(context, reply, user_id, provider)
         return
 
-    async def confirmed(press: Interaction) -> None:
-        async with context.answering(press):
-            await _revoke(context, Reply(press, Place.MESSAGE), provider, accounts)
-
-    question = ConfirmView(interaction, f"Revoke {count(len(accounts), 'account')}", confirmed)
-    context.questions.add(question)
-    await reply.show(Answer(_question(provider, accounts, user_id), question))
+    question = Question(
+        command="revoke",
+        embed=_question(provider, accounts, user_id),
+        label=f"Revoke {count(len(accounts), 'account')}",
+        otherwise="Nothing was revoked.",
+        confirmed=lambda press: _revoke(context, press, provider, accounts),
+    )
+    await context.questions.ask(reply, question)
 
 
 async def _nothing(context: Context, reply: Reply, user_id: str, provider: Provider) -> None:
@@ -56,42 +54,10 @@ async def _nothing(context: Context, reply: Reply, user_id: str, provider: Provi
 async def _revoke(context: Context, reply: Reply, provider: Provider, accounts: Sequence[Account]) -> None:
     user_id = context.user_id(reply.interaction)
     require(reply.interaction, Right.ADMINISTRATOR)
-    await reply.show(Answer(text="Revoking…"))
+    await reply.progress("Revoking…")
     receipt = await context.revoker.revoke(user_id, provider, accounts, actor(reply.interaction))
     embed = _receipt(provider, receipt, context.dashboard_url)
     await reply.show(Answer(embed, row_of(dashboard(context.dashboard_url))))
-
-
-class ConfirmView(discord.ui.View):
-    """Asks once, of the person who asked for it, for one minute. *on_confirm* answers the press."""
-
-    def __init__(
-        self, asker: Interaction, label: str, on_confirm: Callable[[Interaction], Awaitable[None]]
-    ) -> None:
-        super().__init__(timeout=CONFIRM_SECONDS)
-        self._asker = asker
-        self._on_confirm = on_confirm
-        self._confirm.label = label
-
-    async def interaction_check(self, interaction: discord.Interaction[Any]) -> bool:
-        """Only the person who asked."""
-        return interaction.user.id == self._asker.user.id
-
-    async def on_timeout(self) -> None:
-        """Take the question away."""
-        gone = Answer(text="No answer within a minute. Nothing was revoked.")
-        with suppress(discord.NotFound):  # the person has dismissed it
-            await self._asker.edit_original_response(**gone.parts())
-
-    @discord.ui.button(label="", style=discord.ButtonStyle.danger)
-    async def _confirm(self, interaction: Interaction, _: discord.ui.Button[Self]) -> None:
-        self.stop()  # before anything else: a second press finds no view
-        await self._on_confirm(interaction)
-
-    @discord.ui.button(label="Cancel")
-    async def _cancel(self, interaction: Interaction, _: discord.ui.Button[Self]) -> None:
-        self.stop()
-        await Reply(interaction, Place.MESSAGE).show(Answer(text="Cancelled. Nothing was revoked."))
 
 
 def _question(provider: Provider, accounts: Sequence[Account], user_id: str) -> discord.Embed:

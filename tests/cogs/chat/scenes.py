@@ -10,6 +10,7 @@ import discord
 
 from cogs.integrations.chat import card, history, howto, overview, refusal, report, revocation
 from cogs.integrations.chat.answer import Answer, Interaction
+from cogs.integrations.chat.buttons import ActionButton
 from cogs.integrations.mirror.accounts import Account
 from cogs.integrations.mirror.catalog import Catalog
 from cogs.integrations.mirror.plan import Plan
@@ -91,13 +92,14 @@ async def revoked(catalog: Catalog, receipt: RevokeReceipt, name: str, dashboard
     """The receipt, after the question was answered with yes."""
     reply = Kept()
     behind = Behind(mirror(), accounts_=[account()], receipt=receipt)
-    await revocation.ask(context_over(behind, catalog, dashboard_url), reply, name)
+    context = context_over(behind, catalog, dashboard_url)
+    await revocation.ask(context, reply, name)
     view = reply.answer.view
     assert view is not None
-    confirm = next(item for item in view.children if isinstance(item, discord.ui.Button))
-    press = Person()
-    await confirm.callback(cast("Interaction", press))
-    return press.told[-1]
+    confirm = next(item for item in view.children if isinstance(item, ActionButton))
+    press = Kept()
+    await context.questions.answered(press, confirm.argument, yes=True)
+    return press.answer
 
 
 async def everything(text: str) -> AsyncIterator[Answer]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, cast
 
 import discord
@@ -123,6 +124,22 @@ async def test_a_long_read_says_in_the_commands_answer_how_far_it_is(world: Worl
     assert shown(result).startswith("Already up to date")
 
 
+async def test_an_error_takes_the_progress_away_and_is_told_to_the_person_alone(world: World, slow: Slow) -> None:
+    result = await world.member.slash(world.channel, "integrations sync")
+    slow.progress(300, 1000)
+    await world.env.advance_time(SECONDS + 1)
+    assert shown(result) == "Syncing… 300 of 1,000 accounts"
+    for file in Path.cwd().glob("integrations.db*"):
+        file.write_bytes(b"this is no database" * 400)
+
+    await let_go(world, slow)
+
+    assert result.response is None
+    [told] = result.followups
+    assert told.ephemeral
+    assert told.content.startswith("Sorry, something is wrong with this bot's database.")
+
+
 async def test_it_is_told_at_most_every_two_seconds_and_only_what_is_new(
     world: World, slow: Slow, listed: ResponseMessage
 ) -> None:
@@ -166,6 +183,31 @@ async def test_a_list_that_was_deleted_meanwhile_still_brings_the_report(
 
     [told] = pressed.followups
     assert told.ephemeral
+    assert "Synced: 1 added" in text(told)
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_list_that_was_deleted_before_it_said_so_still_brings_the_report(
+    world: World,
+    slow: Slow,
+    listed: ResponseMessage,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world.composio.connect("gmail")
+    relabel = live("chat.answer").Reply.relabel
+
+    async def too_late(*arguments: Any, **options: Any) -> None:
+        if listed.id in world.env.backend.messages[listed.channel_id]:
+            world.env.backend.delete_message(listed.channel_id, listed.id)
+        await relabel(*arguments, **options)
+
+    monkeypatch.setattr(live("chat.answer").Reply, "relabel", too_late)
+    pressed = await world.member.click(listed, label="Sync from Composio")
+
+    await let_go(world, slow)
+
+    [told] = pressed.followups
     assert "Synced: 1 added" in text(told)
     assert "Traceback" not in caplog.text
 
@@ -252,7 +294,7 @@ class Overloaded:
 def refuse(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Let every edit of a kind fail that only decorates."""
 
-    async def overloaded(*_: object) -> None:
+    async def overloaded(*_: object, **__: object) -> None:
         raise discord.DiscordServerError(cast("Any", Overloaded()), "overloaded")
 
     monkeypatch.setattr(live("chat.answer").Reply, name, overloaded)

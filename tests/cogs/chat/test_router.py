@@ -17,9 +17,20 @@ from cogs.integrations.chat.router import DYNAMIC_ITEMS, suggestions
 from cogs.integrations.mirror.catalog import Catalog
 from storage.integrations import Integration
 from tests.cogs.chat.scenes import carded, instructed, listed, refused, told
-from tests.cogs.chat.stage import USER, WORKS, Behind, Person, context_over, event, mirror, provider
+from tests.cogs.chat.stage import (
+    ADMIN,
+    MEMBER,
+    USER,
+    WORKS,
+    Behind,
+    Person,
+    context_over,
+    event,
+    mirror,
+    provider,
+)
 from tests.cogs.chat.worlds import every_world, units, worlds
-from tests.conftest import World, card_of, labels_of, message_of, shown, synced, text
+from tests.conftest import GUILD_ID, World, card_of, labels_of, message_of, shown, synced, text
 
 # As they stand in messages that were posted by the first version, with what pressing each shows.
 POSTED = {
@@ -180,6 +191,17 @@ async def test_suggestions_show_the_state_and_find_by_label_id_and_category(worl
     assert await suggest("google_dr") == ["🔴 Google Drive · Not connected"]
     assert await suggest("productiv") == ["🔴 Notion · Not connected", "🔴 Linear · Not connected"]
     assert len(await suggest("")) == 8
+
+
+@pytest.mark.parametrize("permissions", [MEMBER, ADMIN])
+async def test_suggestions_are_for_everybody_in_a_server_that_may_use_the_integrations(
+    permissions: discord.Permissions,
+) -> None:
+    context = context_over(Behind(mirror()))
+    here, elsewhere = Person(permissions), Person(permissions, guild_id=GUILD_ID + 1)
+
+    assert [choice.value for choice in await suggestions(context, cast("Any", here), "git")] == ["github"]
+    assert await suggestions(context, cast("Any", elsewhere), "git") == []
 
 
 @given(worlds())
