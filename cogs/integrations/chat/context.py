@@ -80,7 +80,7 @@ class Context:
             ended.set_result(None)
 
     async def close(self) -> None:
-        """Take back the questions that are open, and let what is being answered end, for at most ten seconds."""
+        """Take back the questions that are open, and let what is being answered end, for at most five seconds."""
         for question in self.questions:
             question.stop()
         if self._unanswered:

@@ -11,7 +11,7 @@ from storage.integrations import Integration
 
 from ..mirror.errors import ComposioError
 from ..mirror.results import SyncReport
-from ..mirror.service import SyncRun
+from ..mirror.running import Run
 from . import overview
 from .answer import Answer, Reply
 from .buttons import dashboard, row_of
@@ -71,7 +71,7 @@ async def _pressed(context: Context, reply: Reply, argument: str) -> None:
     await reply.add(answer(context, report))
 
 
-async def _follow(run: SyncRun, tell: Callable[[str], Awaitable[None]]) -> None:
+async def _follow(run: Run[SyncReport], tell: Callable[[str], Awaitable[None]]) -> None:
     """Tell how far *run* is, until it has ended."""
     told = 0
     while not await run.ended(PROGRESS_SECONDS):

@@ -31,7 +31,7 @@ class Revoker:
         self._running = Running()
 
     async def close(self) -> None:
-        """Let what is under way end, for at most ten seconds; then cancel it."""
+        """Let what is under way end, for at most five seconds; then cancel it."""
         await self._running.close()
 
     async def accounts(self, composio_user_id: str, provider: Provider) -> list[Account]:

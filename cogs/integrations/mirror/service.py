@@ -10,43 +10,19 @@ from datetime import datetime
 
 from storage.integrations import Action, Event, Integration, Mirror, OutdatedError, State, Switched
 
-from .accounts import Accounts
+from .accounts import Accounts, Progress
 from .catalog import Catalog, Provider
 from .errors import ComposioUnavailableError, NotConnectedError, Trouble
 from .ledger import Ledger
 from .plan import Change, Plan, make_plan
 from .results import NOBODY, Actor, SyncReport
-from .running import Running
+from .running import Run, Running
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 # Below the 15 minutes that an interaction's token lives, far above what 10,000 accounts take.
 SYNC_SECONDS = 300.0
-
-
-class SyncRun:
-    """A sync that is under way; who waits for it and goes away stops nobody else."""
-
-    def __init__(self) -> None:
-        self.task: asyncio.Task[SyncReport] | None = None
-        self.read = 0
-        self.total: int | None = None
-
-    def progress(self, read: int, total: int | None) -> None:
-        """See `accounts.Progress`."""
-        self.read, self.total = read, total
-
-    async def ended(self, seconds: float) -> bool:
-        """Whether it ends within *seconds* from now."""
-        assert self.task is not None  # noqa: S101 – `IntegrationService.start_sync` sets it
-        done, _ = await asyncio.wait([self.task], timeout=seconds)
-        return bool(done)
-
-    async def report(self) -> SyncReport:
-        """What it found. Raises what ended it."""
-        assert self.task is not None  # noqa: S101
-        return await asyncio.shield(self.task)
 
 
 class IntegrationService:
@@ -64,11 +40,11 @@ class IntegrationService:
         self._catalog = catalog
         self._clock = clock
         self._running = Running()
-        self._syncs: dict[str, SyncRun] = {}
+        self._syncs: dict[str, Run[SyncReport]] = {}
         self._statuses_logged: set[str] = set()
 
     async def close(self) -> None:
-        """Let what is under way end, for at most ten seconds; then cancel it."""
+        """Let what is under way end, for at most five seconds; then cancel it."""
         await self._running.close()
 
     async def look(self, composio_user_id: str) -> Mirror:
@@ -79,7 +55,7 @@ class IntegrationService:
         """`start_sync`, and what it found."""
         return await self.start_sync(composio_user_id, by).report()
 
-    def start_sync(self, composio_user_id: str, by: Actor = NOBODY) -> SyncRun:
+    def start_sync(self, composio_user_id: str, by: Actor = NOBODY) -> Run[SyncReport]:
         """Read all accounts, compare, and store the differences in one transaction.
 
         At most one runs for a Composio user at a time: who asks meanwhile joins it. The history names who asked
@@ -87,25 +63,25 @@ class IntegrationService:
         """
         run = self._syncs.get(composio_user_id)
         if run is None:
-            run = self._syncs[composio_user_id] = SyncRun()
-            run.task = self._running.start(self._sync(composio_user_id, by, run))
+            run = Run(self._running, lambda run: self._sync(composio_user_id, by, run.progress))
+            self._syncs[composio_user_id] = run
             run.task.add_done_callback(lambda _: self._syncs.pop(composio_user_id, None))
         return run
 
-    async def _sync(self, composio_user_id: str, by: Actor, run: SyncRun) -> SyncReport:
+    async def _sync(self, composio_user_id: str, by: Actor, progress: Progress) -> SyncReport:
         try:
             async with asyncio.timeout(SYNC_SECONDS):
                 for _ in range(ATTEMPTS):
-                    if report := await self._sync_once(composio_user_id, by, run):
+                    if report := await self._sync_once(composio_user_id, by, progress):
                         return report
         except TimeoutError as error:
             raise ComposioUnavailableError(Trouble.TIMEOUT, f"no end after {SYNC_SECONDS:.0f} s") from error
         raise ComposioUnavailableError(Trouble.UNSTABLE, "other processes kept storing theirs first")
 
-    async def _sync_once(self, composio_user_id: str, by: Actor, run: SyncRun) -> SyncReport | None:
+    async def _sync_once(self, composio_user_id: str, by: Actor, progress: Progress) -> SyncReport | None:
         # The rows are read before the accounts: whoever changes a row from here on moves its revision.
         seen = await self._ledger.read(composio_user_id)
-        accounts = await self._accounts.accounts(composio_user_id, progress=run.progress)
+        accounts = await self._accounts.accounts(composio_user_id, progress=progress)
         plan = make_plan(accounts, seen, self._catalog)
         self._log(plan)
         at = self._clock()
