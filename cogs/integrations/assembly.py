@@ -55,7 +55,7 @@ async def _cog(
     feed = await _feed(engine)
     upkeep = _upkeep(feed, settings, ledger, servers)
     service = IntegrationService(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
-    revoker = Revoker(accounts=gateway, ledger=ledger, clock=clock)
+    revoker = Revoker(accounts=gateway, ledger=ledger, clock=clock, outdate=service.outdate)
     context = Context(
         service=service,
         revoker=revoker,

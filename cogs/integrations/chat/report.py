@@ -36,7 +36,7 @@ async def sync(context: Context, reply: Reply) -> None:
     user_id = context.user_id(interaction)
     context.cool_down.spend(interaction)
     await reply.wait()
-    run = context.service.start_sync(user_id, actor(interaction))
+    run = context.service.start_sync(user_id, actor(interaction), fresh=False)
     try:
         await _follow(run, lambda text: reply.show(Answer(text=text)))
         report = await run.report()
@@ -55,7 +55,7 @@ async def _pressed(context: Context, reply: Reply, argument: str) -> None:
     interaction = reply.interaction
     user_id = context.user_id(interaction)
     context.cool_down.spend(interaction)
-    run = context.service.start_sync(user_id, actor(interaction))
+    run = context.service.start_sync(user_id, actor(interaction), fresh=False)
     await _label(reply, "Syncing…")
     if not interaction.response.is_done():
         await reply.wait()

@@ -22,12 +22,23 @@ log = logging.getLogger(__name__)
 
 
 class Revoker:
-    """Revokes over accounts and a ledger that stay the caller's to close."""
+    """Revokes over accounts and a ledger that stay the caller's to close.
 
-    def __init__(self, *, accounts: Accounts, ledger: Ledger, clock: Callable[[], datetime]) -> None:
+    *outdate* is told whose accounts are being changed, when that begins and when it has ended.
+    """
+
+    def __init__(
+        self,
+        *,
+        accounts: Accounts,
+        ledger: Ledger,
+        clock: Callable[[], datetime],
+        outdate: Callable[[str], None],
+    ) -> None:
         self._accounts = accounts
         self._ledger = ledger
         self._clock = clock
+        self._outdate = outdate
         self._running = Running()
 
     async def close(self) -> None:
@@ -50,7 +61,11 @@ class Revoker:
     async def _revoke(
         self, composio_user_id: str, provider: Provider, confirmed: Sequence[Account], by: Actor
     ) -> RevokeReceipt:
-        receipts = await revoke_accounts(self._accounts, confirmed)
+        self._outdate(composio_user_id)
+        try:
+            receipts = await revoke_accounts(self._accounts, confirmed)
+        finally:
+            self._outdate(composio_user_id)
         left = [account for receipt in receipts if (account := receipt.left)]
         outcome = _outcome(receipts)
 

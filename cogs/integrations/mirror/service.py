@@ -16,7 +16,8 @@ from .errors import ComposioUnavailableError, NotConnectedError, Trouble
 from .ledger import Ledger
 from .plan import Change, Plan, make_plan
 from .results import NOBODY, Actor, SyncReport
-from .running import Run, Running
+from .running import Run
+from .syncs import Syncs
 
 log = logging.getLogger(__name__)
 
@@ -39,34 +40,33 @@ class IntegrationService:
         self._ledger = ledger
         self._catalog = catalog
         self._clock = clock
-        self._running = Running()
-        self._syncs: dict[str, Run[SyncReport]] = {}
+        self._syncs = Syncs(self._sync)
         self._statuses_logged: set[str] = set()
 
     async def close(self) -> None:
         """Let what is under way end, for at most five seconds; then cancel it."""
-        await self._running.close()
+        await self._syncs.close()
 
     async def look(self, composio_user_id: str) -> Mirror:
         """What is stored; Composio is not asked."""
         return await self._ledger.read(composio_user_id)
 
     async def sync(self, composio_user_id: str, by: Actor = NOBODY) -> SyncReport:
-        """`start_sync`, and what it found."""
+        """What a fresh `start_sync` found."""
         return await self.start_sync(composio_user_id, by).report()
 
-    def start_sync(self, composio_user_id: str, by: Actor = NOBODY) -> Run[SyncReport]:
+    def start_sync(self, composio_user_id: str, by: Actor = NOBODY, *, fresh: bool = True) -> Run[SyncReport]:
         """Read all accounts, compare, and store the differences in one transaction.
 
-        At most one runs for a Composio user at a time: who asks meanwhile joins it. The history names who asked
-        first.
+        A fresh read begins after it was asked for. Otherwise who asks gets the read that runs, or one that began
+        at most ten seconds ago; `syncs` has more about it.
         """
-        run = self._syncs.get(composio_user_id)
-        if run is None:
-            run = Run(self._running, lambda run: self._sync(composio_user_id, by, run.progress))
-            self._syncs[composio_user_id] = run
-            run.task.add_done_callback(lambda _: self._syncs.pop(composio_user_id, None))
-        return run
+        start = self._syncs.fresh if fresh else self._syncs.plain
+        return start(composio_user_id, by)
+
+    def outdate(self, composio_user_id: str) -> None:
+        """Something was or is being changed at Composio: what was read before is handed to nobody any more."""
+        self._syncs.outdate(composio_user_id)
 
     async def _sync(self, composio_user_id: str, by: Actor, progress: Progress) -> SyncReport:
         try:

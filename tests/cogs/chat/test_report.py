@@ -101,6 +101,21 @@ async def test_somebody_else_may_sync_meanwhile(world: World) -> None:
     assert "Already up to date" in shown(await world.admin.slash(world.channel, "integrations sync"))
 
 
+async def test_who_syncs_within_ten_seconds_of_somebody_else_gets_the_same_answer(world: World) -> None:
+    world.composio.connect("gmail")
+    await world.member.slash(world.channel, "integrations sync")
+    await world.env.advance_time(8)
+
+    second = shown(await world.admin.slash(world.channel, "integrations sync"))
+    asked = len(world.composio.requests)
+    await world.env.advance_time(3)
+    third = shown(await world.manager.slash(world.channel, "integrations sync"))
+
+    assert "Synced: 1 added" in second
+    assert "Already up to date" in third
+    assert (asked, len(world.composio.requests)) == (1, 2)
+
+
 # The words
 
 
