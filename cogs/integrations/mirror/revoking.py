@@ -12,7 +12,7 @@ from .accounts import Account, Accounts
 from .catalog import Provider
 from .errors import ComposioError, StorageUnavailableError
 from .ledger import Ledger
-from .plan import Change, derive
+from .plan import Change, Seen, derive
 from .results import NOBODY, Actor, RevokeReceipt
 from .revoke import GONE, AccountReceipt, revoke_accounts
 from .running import Running
@@ -96,12 +96,13 @@ class Revoker:
         """
         accounts = assumed
         for _ in range(ATTEMPTS):
-            before = (await self._ledger.read(composio_user_id)).get(provider.id)
+            mirror = await self._ledger.read(composio_user_id)
+            before, seen = mirror.get(provider.id), Seen(mirror.synced_at, self._clock())
             try:
                 accounts = await self.accounts(composio_user_id, provider)
             except ComposioError as error:
                 log.warning("could not look at %s after revoking: %s", provider.id, error)
-            row = derive(before, accounts)
+            row = derive(before, accounts, seen)
             if written := await self._ledger.write(row, happened(Change(before, row))):
                 return written, accounts
         return None, accounts

@@ -81,10 +81,10 @@ class IntegrationService:
     async def _sync_once(self, composio_user_id: str, by: Actor, progress: Progress) -> SyncReport | None:
         # The rows are read before the accounts: whoever changes a row from here on moves its revision.
         seen = await self._ledger.read(composio_user_id)
+        at = self._clock()  # from here on Composio may change without our seeing it
         accounts = await self._accounts.accounts(composio_user_id, progress=progress)
-        plan = make_plan(accounts, seen, self._catalog)
+        plan = make_plan(accounts, seen, self._catalog, at)
         self._log(plan)
-        at = self._clock()
         rows = [change.after for change in plan.changes]
         happened = [by.event(Action.SYNC, at, c) for c in plan.changes if c.before.condition != c.after.condition]
         try:

@@ -53,6 +53,17 @@ async def test_a_sync_without_news_says_so(world: World) -> None:
     assert "0 added, 0 removed, 1 unchanged" in told
 
 
+async def test_an_account_that_was_only_touched_is_no_news(world: World) -> None:
+    broken = world.composio.connect("notion")
+    world.composio.expire(broken.id)
+    await synced(world)
+    world.composio.change(broken.id)
+
+    told = shown(await world.member.slash(world.channel, "integrations sync"))
+
+    assert "Already up to date" in told
+
+
 async def test_an_app_that_has_expired_is_named_once_as_what_it_is(world: World) -> None:
     account = world.composio.connect("notion")
     gone = world.composio.connect("github")
