@@ -107,10 +107,10 @@ def answer(context: Context, report: SyncReport, *, text: str | None = None) -> 
 def _embed(context: Context, report: SyncReport) -> discord.Embed:
     plan = report.plan
     quiet = not plan.changes and not report.left_alone
-    numbers = _numbers(report)
+    numbers, age = _numbers(report), f"Read from Composio {ago(report.at)}"
     embed = discord.Embed(
         title=UP_TO_DATE if quiet else numbers,
-        description=numbers if quiet else None,
+        description=f"{numbers}\n{age}" if quiet else age,
         colour=ORANGE if plan.attention else GREEN,
     )
     # What needs reconnecting is named below, as what it is.

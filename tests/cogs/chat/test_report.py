@@ -7,11 +7,12 @@ import re
 import discord
 import pytest
 
+from bot.sandbox.faults import Before
 from cogs.integrations.mirror.catalog import DEFAULT, Catalog
 from cogs.integrations.mirror.plan import Change, Plan
 from storage.integrations import Integration
 from tests.cogs.chat.scenes import reported
-from tests.cogs.chat.stage import BROKEN, USER, WORKS, embed_of, provider
+from tests.cogs.chat.stage import BROKEN, NOON, USER, WORKS, embed_of, provider
 from tests.conftest import World, labels, shown, synced
 
 
@@ -127,13 +128,27 @@ async def test_who_syncs_within_ten_seconds_of_somebody_else_gets_the_same_answe
     assert (asked, len(world.composio.requests)) == (1, 2)
 
 
+async def test_a_report_is_as_old_as_the_beginning_of_its_read(world: World) -> None:
+    began = world.env.now()
+    world.composio.fail(Before(lambda _: world.env.backend.advance_clock(60)))
+
+    told = shown(await world.member.slash(world.channel, "integrations sync"))
+
+    assert f"Read from Composio <t:{int(began.timestamp())}:R>" in told
+    last = shown(await world.member.slash(world.channel, "integrations list"))
+    assert f"Last synced <t:{int(began.timestamp())}:R>" in last
+
+
 # The words
+
+AGE = f"Read from Composio <t:{int(NOON.timestamp())}:R>"
 
 
 def test_a_sync_that_changes_nothing_says_so_and_keeps_the_numbers() -> None:
     embed = embed_of(reported(DEFAULT, Plan(unchanged=("gmail", "github"))))
 
-    assert (embed.title, embed.description) == ("Already up to date", "Synced: 0 added, 0 removed, 2 unchanged")
+    assert embed.title == "Already up to date"
+    assert embed.description == f"Synced: 0 added, 0 removed, 2 unchanged\n{AGE}"
 
 
 def test_a_sync_counts_and_names_what_changed() -> None:
@@ -146,7 +161,7 @@ def test_a_sync_counts_and_names_what_changed() -> None:
 
     embed = embed_of(reported(DEFAULT, plan))
 
-    assert embed.title == "Synced: 3 added, 1 removed, 2 unchanged"
+    assert (embed.title, embed.description) == ("Synced: 3 added, 1 removed, 2 unchanged", AGE)
     assert [(field.name, field.value) for field in embed.fields] == [
         ("+ Added", "Gmail, GitHub, Notion"),
         ("- Removed", "Linear"),
