@@ -160,6 +160,7 @@ async def env(environment: pytest.MonkeyPatch) -> AsyncIterator[Env]:
 
 @pytest.fixture
 def world(env: Env, composio: StandIn) -> World:
+    composio.clock = env.now  # one time for all
     guild = env.guild
     admins = guild.create_role("Administrators", permissions=discord.Permissions(administrator=True))
     managers = guild.create_role("Managers", permissions=discord.Permissions(manage_guild=True))

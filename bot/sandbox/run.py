@@ -14,7 +14,7 @@ from simcord.backend.errors import SetupError
 from simcord.preview import Preview
 
 from bot.sandbox.text import readable
-from bot.sandbox.world import World, open_world, set_the_scene
+from bot.sandbox.world import World, later, open_world, set_the_scene
 
 TICK_SECONDS = 1.0
 # SimCord does one thing at a time and refuses a second, so what is due is let happen rarely, without waiting.
@@ -28,6 +28,7 @@ async def run(*, serve: bool, port: int) -> int:
         for command in ("integrations list", "integrations sync", "integrations list"):
             await _show(world, command)
         if serve:
+            await later(world)
             await _serve(world, port)
     return 0
 

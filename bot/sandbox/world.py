@@ -17,6 +17,7 @@ from simcord.env import Env
 
 from bot.client import Bot
 from bot.sandbox.standin import StandIn
+from cogs.integrations.mirror.syncs import SHARED_SECONDS
 
 API_KEY = "ak_sandbox"
 USER_ID = "peterbot-user"
@@ -90,10 +91,7 @@ def _environment(settings: Mapping[str, str]) -> Iterator[None]:
 
 
 async def set_the_scene(world: World) -> None:
-    """Yesterday, told in the back room; then a night in which something happened at Composio.
-
-    Max syncs there, so that Ada, who does the main job, has no cool-down to wait for.
-    """
+    """Yesterday, told in the back room; then a night in which something happened at Composio."""
     composio = world.composio
     weeks = timedelta(weeks=1)
     composio.connect("gmail", alias="work-gmail", age=6 * weeks)
@@ -104,9 +102,15 @@ async def set_the_scene(world: World) -> None:
     await world.member.slash(world.back_room, "integrations sync")
     await world.admin.slash(world.back_room, "integrations toggle", provider="googlecalendar", enabled=False)
 
+    await later(world)
     composio.expire(notion.id)
     composio.remove(linear.id)
     composio.connect("googledocs", age=timedelta(hours=7))
     composio.connect("github", alias="peterbot-ci", age=timedelta(days=2))
     composio.connect("github", alias="peterbot-releases", age=timedelta(hours=5))
     composio.connect("slack", age=timedelta(hours=3))
+
+
+async def later(world: World) -> None:
+    """So much later that a sync reads Composio anew."""
+    await world.env.advance_time(SHARED_SECONDS + 1)

@@ -56,7 +56,7 @@ async def _cog(
     servers = _servers(bot, settings, ledger)
     feed = await _feed(engine)
     service = IntegrationService(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
-    revoker = Revoker(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
+    revoker = Revoker(accounts=gateway, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate)
     upkeep = Upkeep(
         feed=feed,
         ledger=ledger,
@@ -73,8 +73,7 @@ async def _cog(
         tenancy=tenancy,
         dashboard_url=settings.dashboard_url,
     )
-    # What runs by itself ends first. Then nobody is asked any more, and who waits for something is answered, whether
-    # it ended or was cut off.
+    # What runs by itself ends first. Then nobody is asked any more, and who waits gets an answer.
     opened.add(closing.USE_CASES, context.questions.close, context.close, revoker.close, service.close)
     opened.add(closing.FEED, feed.close)
     opened.add(closing.UPKEEP, upkeep.close, servers.close)

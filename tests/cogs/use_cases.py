@@ -30,7 +30,13 @@ class UseCases:
         self.known = Known(catalog)
         self.ledger = Ledger(store, self.known, self.notified.append)
         self.service = IntegrationService(accounts=accounts, ledger=self.ledger, catalog=catalog, clock=clock)
-        self.revoker = Revoker(accounts=accounts, ledger=self.ledger, catalog=catalog, clock=clock)
+        self.revoker = Revoker(
+            accounts=accounts,
+            ledger=self.ledger,
+            catalog=catalog,
+            clock=clock,
+            outdate=self.service.outdate,
+        )
 
     async def close(self) -> None:
         """Let what is under way end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Any
 
@@ -80,9 +81,8 @@ async def test_an_app_that_needs_reconnecting_is_refused_with_the_reason(world: 
 
     result = await getattr(world, who).slash(world.channel, "issues")
 
-    assert one_answer(result) == (
-        "🟠 This needs GitHub, which needs reconnecting: GitHub no longer accepts this access."
-    )
+    said = "🟠 This needs GitHub, which needs reconnecting: GitHub no longer accepts this access."
+    assert re.fullmatch(rf"{re.escape(said)} Last synced <t:\d+:R>\.", one_answer(result))
     assert labels(result) == ["How to reconnect", "Open Composio"]
     howto = await getattr(world, who).click(message_of(result), label="How to reconnect")
     assert "How to reconnect GitHub" in one_answer(howto)

@@ -79,7 +79,7 @@ class Context:
             ended.set_result(None)
 
     async def close(self) -> None:
-        """Let what is being answered end, for at most ten seconds. The questions are closed by themselves."""
+        """Let what is being answered end, for at most four and a half seconds."""
         if self._unanswered:
             await asyncio.wait(self._unanswered, timeout=CLOSE_SECONDS)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import discord
 
 from storage.integrations import Condition, Integration
@@ -13,16 +15,18 @@ from .buttons import dashboard, howto, row_of, switch
 from .context import Context
 from .rights import may
 from .states import reason, status
-from .text import clean
+from .text import ago, clean
 
 
 async def require(context: Context, interaction: Interaction, name: str) -> bool:
     """Whether a host's command may use a provider here; the person is told when it may not."""
     _, provider = context.asked(interaction, name)
-    row = await context.access.refusal(interaction.guild_id, provider)
-    if row is None:
+    refused = await context.access.refusal(interaction.guild_id, provider)
+    if refused is None:
         return True
-    await tell(interaction, Answer(text=_words(provider, row), view=_buttons(context, interaction, provider, row)))
+    row, synced_at = refused
+    text = _words(provider, row, synced_at)
+    await tell(interaction, Answer(text=text, view=_buttons(context, interaction, provider, row)))
     return False
 
 
@@ -37,13 +41,14 @@ def _buttons(
     return None
 
 
-def _words(provider: Provider, row: Integration) -> str:
+def _words(provider: Provider, row: Integration, synced_at: datetime | None) -> str:
     label = clean(provider.label)
+    age = f" Last synced {ago(synced_at)}." if synced_at else ""
     match row.condition:
         case Condition.NOT_CONNECTED:
-            return f"🔴 This needs {label}, which is not connected."
+            return f"🔴 This needs {label}, which is not connected.{age}"
         case Condition.NEEDS_RECONNECT:
-            return f"🟠 This needs {label}, which needs reconnecting: {reason(row, provider.label)}."
+            return f"🟠 This needs {label}, which needs reconnecting: {reason(row, provider.label)}.{age}"
         case Condition.DISABLED:
             return (
                 f"🟡 This needs {label}, which is switched off here. "

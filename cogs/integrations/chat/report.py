@@ -11,7 +11,7 @@ from storage.integrations import Integration
 
 from ..mirror.errors import ComposioError
 from ..mirror.results import SyncReport
-from ..mirror.service import SyncRun
+from ..mirror.running import Run
 from . import overview
 from .answer import Answer, Reply
 from .buttons import dashboard, row_of
@@ -36,7 +36,7 @@ async def sync(context: Context, reply: Reply) -> None:
     user_id = context.user_id(interaction)
     context.cool_down.spend(interaction)
     await reply.wait()
-    run = context.service.start_sync(user_id, actor(interaction))
+    run = context.service.start_sync(user_id, actor(interaction), fresh=False)
     try:
         await _follow(run, reply.progress)
         report = await run.report()
@@ -55,7 +55,7 @@ async def _pressed(context: Context, reply: Reply, argument: str) -> None:
     interaction = reply.interaction
     user_id = context.user_id(interaction)
     context.cool_down.spend(interaction)
-    run = context.service.start_sync(user_id, actor(interaction))
+    run = context.service.start_sync(user_id, actor(interaction), fresh=False)
     await _label(reply, "Syncing…")
     if not interaction.response.is_done():
         await reply.wait()
@@ -71,7 +71,7 @@ async def _pressed(context: Context, reply: Reply, argument: str) -> None:
     await reply.add(answer(context, report))
 
 
-async def _follow(run: SyncRun, tell: Callable[[str], Awaitable[None]]) -> None:
+async def _follow(run: Run[SyncReport], tell: Callable[[str], Awaitable[None]]) -> None:
     """Tell how far *run* is, until it has ended."""
     told = 0
     while not await run.ended(PROGRESS_SECONDS):
@@ -99,10 +99,10 @@ def answer(context: Context, report: SyncReport, *, text: str | None = None) -> 
 def _embed(context: Context, report: SyncReport) -> discord.Embed:
     plan = report.plan
     quiet = not plan.changes and not report.left_alone
-    numbers = _numbers(report)
+    numbers, age = _numbers(report), f"Read from Composio {ago(report.at)}"
     embed = discord.Embed(
         title=UP_TO_DATE if quiet else numbers,
-        description=numbers if quiet else None,
+        description=f"{numbers}\n{age}" if quiet else age,
         colour=ORANGE if plan.attention else GREEN,
     )
     # What needs reconnecting is named below, as what it is.

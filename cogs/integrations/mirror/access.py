@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import NamedTuple
+
 from storage.integrations import Condition, Integration
 
 from .catalog import Catalog, Provider
@@ -9,6 +12,13 @@ from .errors import NotAllowedHereError
 from .servers import Servers
 from .service import IntegrationService
 from .tenancy import Tenancy
+
+
+class Refusal(NamedTuple):
+    """The row of a provider that may not be used, and when the accounts were last read, None for never."""
+
+    row: Integration
+    synced_at: datetime | None
 
 
 class Access:
@@ -43,8 +53,8 @@ class Access:
         found = self._servers.has(guild_id)
         return found[self._catalog.places[provider.id]].condition if found else Condition.NOT_CONNECTED
 
-    async def refusal(self, guild_id: int | None, provider: Provider) -> Integration | None:
-        """None when the provider may be used; otherwise its row, which says why not.
+    async def refusal(self, guild_id: int | None, provider: Provider) -> Refusal | None:
+        """None when the provider may be used; otherwise its row, which says why not, and how old that is.
 
         Memory is enough for a yes. A no is looked up: it names a reason, and may be old by a moment. Raises
         `NotAllowedHereError`, and `StorageUnavailableError` when nothing is known and the database cannot be read.
@@ -53,4 +63,4 @@ class Access:
             return None
         mirror = await self._service.look(self.composio_user_id(guild_id), guild_id)
         row = mirror.get(provider.id)
-        return None if row.condition is Condition.CONNECTED else row
+        return None if row.condition is Condition.CONNECTED else Refusal(row, mirror.synced_at)

@@ -14,7 +14,7 @@ from .accounts import Accounts
 from .catalog import Catalog
 from .errors import ComposioError
 from .ledger import Ledger
-from .plan import Change, derive
+from .plan import Change, Seen, derive
 from .results import Actor
 
 log = logging.getLogger(__name__)
@@ -60,8 +60,9 @@ class Interrupted:
         """Whether it was looked into and stored, or somebody else has done so."""
         try:
             gone = [one for one in operation.account_ids if await self._accounts.account(one) is None]
-            before = (await self._ledger.stored(operation.composio_user_id)).get(operation.provider)
-            row = await self._row(before)
+            stored = await self._ledger.stored(operation.composio_user_id)
+            before = stored.get(operation.provider)
+            row = await self._row(before, stored.synced_at)
         except ComposioError as error:
             log.warning("could not look into an interrupted revoke of %s: %s", operation.provider, error)
             return False
@@ -83,9 +84,10 @@ class Interrupted:
             log.warning("a revoke of %s was interrupted: %d of %d gone", operation.provider, len(gone), many)
         return True
 
-    async def _row(self, before: Integration) -> Integration | None:
+    async def _row(self, before: Integration, synced_at: datetime | None) -> Integration | None:
         """What Composio has of the provider now; None when it has left the catalogue."""
         provider = self._catalog.by_id.get(before.provider)
         if provider is None:
             return None
-        return derive(before, await self._accounts.accounts(before.composio_user_id, provider.toolkits))
+        accounts = await self._accounts.accounts(before.composio_user_id, provider.toolkits)
+        return derive(before, accounts, Seen(synced_at, self._clock()))

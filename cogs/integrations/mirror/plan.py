@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from operator import attrgetter
+from typing import NamedTuple
 
 from storage.integrations import Integration, Mirror, State
 
@@ -26,6 +27,13 @@ class Change:
 
     before: Integration
     after: Integration
+
+
+class Seen(NamedTuple):
+    """When the accounts were read before, None when never, and when now: what is new began in between."""
+
+    last: datetime | None
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +62,8 @@ class Plan:
         )
 
 
-def make_plan(accounts: Iterable[Account], mirror: Mirror, catalog: Catalog) -> Plan:
-    """Compare all accounts of one Composio user with what is stored about it.
+def make_plan(accounts: Iterable[Account], mirror: Mirror, catalog: Catalog, now: datetime) -> Plan:
+    """Compare all accounts of one Composio user, which were read *now*, with what is stored about it.
 
     A row whose provider has left the catalogue is kept, as not connected, with its switch. One that only a newer
     version of this program understands is left alone.
@@ -65,7 +73,8 @@ def make_plan(accounts: Iterable[Account], mirror: Mirror, catalog: Catalog) -> 
     ids = dict.fromkeys([*catalog.by_id, *sorted(mirror.rows)])
     rows = [mirror.get(id_) for id_ in ids]
     known = [row for row in rows if row.state is not State.NEWER]
-    pairs = [Change(row, derive(row, sorted_in.get(row.provider, ()))) for row in known]
+    seen = Seen(mirror.synced_at, now)
+    pairs = [Change(row, derive(row, sorted_in.get(row.provider, ()), seen)) for row in known]
     return Plan(
         changes=tuple(pair for pair in pairs if not pair.before.same_state(pair.after)),
         added=_names(pair for pair in pairs if _connected(pair.after) and not _connected(pair.before)),
@@ -77,19 +86,19 @@ def make_plan(accounts: Iterable[Account], mirror: Mirror, catalog: Catalog) -> 
     )
 
 
-def derive(before: Integration, accounts: Sequence[Account]) -> Integration:
+def derive(before: Integration, accounts: Sequence[Account], seen: Seen) -> Integration:
     """The row that *accounts*, which are all of one provider, amount to. The switch is never touched."""
     usable = [account for account in accounts if account.usable]
     if usable:
-        return _row(before, State.CONNECTED, _newest(usable), usable_accounts=len(usable))
+        return replace(_row(before, State.CONNECTED, _newest(usable), seen), usable_accounts=len(usable))
     broken = [account for account in accounts if _once_worked(account, before)]
     if broken:
         ours = [account for account in broken if account.id == before.account_id]
-        return _row(before, State.NEEDS_RECONNECT, (ours or [_newest(broken)])[0])
+        return _row(before, State.NEEDS_RECONNECT, (ours or [_newest(broken)])[0], seen)
     return Integration(before.composio_user_id, before.provider, enabled=before.enabled, revision=before.revision)
 
 
-def _row(before: Integration, state: State, account: Account, usable_accounts: int = 0) -> Integration:
+def _row(before: Integration, state: State, account: Account, seen: Seen) -> Integration:
     connected = state is State.CONNECTED
     return replace(
         before,
@@ -97,11 +106,20 @@ def _row(before: Integration, state: State, account: Account, usable_accounts: i
         account_id=account.id,
         account_name=account.name,
         toolkit=account.toolkit,
-        usable_accounts=usable_accounts,
+        usable_accounts=0,
         status=None if connected else _status(account),
         reason=None if connected else account.reason,
-        since=account.created_at if connected else account.updated_at,
+        since=_since(before, state, account, seen),
     )
+
+
+def _since(before: Integration, state: State, account: Account, seen: Seen) -> datetime:
+    """When the state began. An account that was touched, or that decides in place of another, begins nothing."""
+    if before.state is state and before.since:
+        return before.since
+    if before.state is state or seen.last is None:  # nobody saw it begin
+        return min(account.created_at if state is State.CONNECTED else account.updated_at, seen.now)
+    return min(max(account.updated_at, seen.last), seen.now)
 
 
 def _status(account: Account) -> str:

@@ -46,7 +46,7 @@ NOBODY = Actor()
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What a sync found and stored.
+    """What a sync found and stored. ``at`` is when it began to read Composio: what it says is at most that old.
 
     ``left_alone`` are providers that somebody changed here while it ran: they are not in the plan's names, and the
     next sync sees them.

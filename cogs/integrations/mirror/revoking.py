@@ -17,7 +17,7 @@ from .catalog import Catalog, Provider
 from .errors import ComposioError, StorageUnavailableError
 from .interrupted import Interrupted
 from .ledger import Ledger
-from .plan import Change, derive
+from .plan import Change, Seen, derive
 from .results import NOBODY, Actor, RevokeReceipt
 from .revoke import AccountReceipt, revoke_accounts
 from .running import Run, Running
@@ -42,6 +42,7 @@ class Job:
     by: Actor
     confirmed: Sequence[Account]
     before: Integration
+    synced_at: datetime | None = None
     receipts: list[AccountReceipt] = field(default_factory=list)
     told: bool = False
 
@@ -51,11 +52,15 @@ class Job:
         rest = self.confirmed[len(self.receipts) :]
         return [*(account for receipt in self.receipts if (account := receipt.left)), *rest]
 
-    def event(self, at: datetime, change: Change) -> Event:
+    def row(self, left: Sequence[Account], now: datetime) -> Integration:
+        """What *left* amounts to."""
+        return derive(self.before, left, Seen(self.synced_at, now))
+
+    def event(self, at: datetime, row: Integration) -> Event:
         """What the history remembers."""
         gone, of = sum(receipt.gone for receipt in self.receipts), len(self.confirmed)
         outcome = EventOutcome.DONE if gone == of else EventOutcome.PARTLY if gone else EventOutcome.FAILED
-        event = self.by.event(Action.REVOKE, at, change)
+        event = self.by.event(Action.REVOKE, at, Change(self.before, row))
         return replace(event, outcome=outcome, accounts=of, accounts_gone=gone, operation=self.operation.id)
 
 
@@ -64,15 +69,23 @@ class Revoker:
 
     Who, what and which accounts is stored before the first of them is touched. From then on it comes to an end:
     what could not be stored is stored when the database is back, and what a stop interrupted is looked into by
-    whoever comes after, see `interrupted.Interrupted`.
+    whoever comes after, see `interrupted.Interrupted`. *outdate* is told whose accounts are being changed, when
+    that begins and when it has ended.
     """
 
     def __init__(
-        self, *, accounts: Accounts, ledger: Ledger, catalog: Catalog, clock: Callable[[], datetime]
+        self,
+        *,
+        accounts: Accounts,
+        ledger: Ledger,
+        catalog: Catalog,
+        clock: Callable[[], datetime],
+        outdate: Callable[[str], None],
     ) -> None:
         self._accounts = accounts
         self._ledger = ledger
         self._clock = clock
+        self._outdate = outdate
         self._running = Running()
         self._interrupted = Interrupted(accounts=accounts, ledger=ledger, catalog=catalog, clock=clock)
         self._jobs: dict[str, Job] = {}
@@ -80,7 +93,7 @@ class Revoker:
         self._working = False
 
     async def close(self) -> None:
-        """Let what is under way end, for some seconds; then cancel it."""
+        """Let what is under way end, for at most four seconds; then cancel it."""
         await self._running.close()
 
     async def accounts(self, composio_user_id: str, provider: Provider) -> list[Account]:
@@ -116,7 +129,7 @@ class Revoker:
         return Run(self._running, lambda run: self._revoke(job, run))
 
     async def _revoke(self, job: Job, run: Run[RevokeReceipt]) -> RevokeReceipt:
-        before = job.before = (await self._ledger.read(job.operation.composio_user_id)).get(job.provider.id)
+        await self._read_row(job)
         await self._ledger.begin(job.operation)
         self._jobs[job.operation.id] = job
         until = _now() + REVOKE_SECONDS
@@ -126,8 +139,9 @@ class Revoker:
             run.progress(len(receipts), len(job.confirmed))
             if job.left != list(job.confirmed):
                 # Whoever asks from now on is told so, whatever the database does.
-                self._ledger.known.assume(derive(before, job.left))
+                self._ledger.known.assume(job.row(job.left, self._clock()))
 
+        self._outdate(job.operation.composio_user_id)
         try:
             await revoke_accounts(self._accounts, job.confirmed, told, has_time=lambda: _now() < until)
             return await self._conclude(job)
@@ -136,7 +150,12 @@ class Revoker:
             await self._let_go(job)
             raise
         finally:
+            self._outdate(job.operation.composio_user_id)
             self._jobs.pop(job.operation.id, None)
+
+    async def _read_row(self, job: Job) -> None:
+        stored = await self._ledger.stored(job.operation.composio_user_id)
+        job.before, job.synced_at = stored.get(job.provider.id), stored.synced_at
 
     async def _let_go(self, job: Job) -> None:
         with suppress(StorageUnavailableError):  # then it is looked into a little later
@@ -168,18 +187,18 @@ class Revoker:
 
         The row's revision always moves, so that a sync that read the accounts earlier cannot bring them back.
         """
-        user_id, left = job.operation.composio_user_id, job.left if seen is None else seen
+        left = job.left if seen is None else seen
         try:
             for _ in range(ATTEMPTS):
-                job.before = (await self._ledger.stored(user_id)).get(job.provider.id)
-                row = derive(job.before, left)
+                await self._read_row(job)
+                row = job.row(left, self._clock())
                 with suppress(OutdatedError):
                     await self._ledger.finish(job.operation, row, self._told(job, row))
                     self._unstored.pop(job.operation.id, None)
                     return row.written()
         except StorageUnavailableError:
             pass
-        row = derive(job.before, left)
+        row = job.row(left, self._clock())
         self._ledger.known.assume(row)
         self._told(job, row)
         self._unstored[job.operation.id] = job
@@ -187,7 +206,7 @@ class Revoker:
 
     def _told(self, job: Job, row: Integration) -> Event:
         """The event; the host learns of it once, whether or not the database did."""
-        event = job.event(self._clock(), Change(job.before, row))
+        event = job.event(self._clock(), row)
         if not job.told:
             job.told = True
             self._ledger.tell(event)

@@ -42,7 +42,7 @@ class Running:
         await self.settled(seconds)
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.settled(CANCEL_SECONDS)
 
 
 class Run(Generic[_T]):

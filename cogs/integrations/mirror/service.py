@@ -9,43 +9,20 @@ from datetime import datetime
 
 from storage.integrations import Action, Event, Integration, Mirror, OutdatedError, State, Switched
 
-from .accounts import Accounts
+from .accounts import Accounts, Progress
 from .catalog import Catalog, Provider
 from .errors import ComposioUnavailableError, NotConnectedError, Trouble
 from .ledger import Ledger
 from .plan import Plan, make_plan
 from .results import NOBODY, Actor, SyncReport
-from .running import Running
+from .running import Run
+from .syncs import Syncs
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 # Below the 15 minutes that an interaction's token lives, far above what 10,000 accounts take.
 SYNC_SECONDS = 300.0
-
-
-class SyncRun:
-    """A sync that is under way; who waits for it and goes away stops nobody else."""
-
-    def __init__(self) -> None:
-        self.task: asyncio.Task[SyncReport] | None = None
-        self.read = 0
-        self.total: int | None = None
-
-    def progress(self, read: int, total: int | None) -> None:
-        """See `accounts.Progress`."""
-        self.read, self.total = read, total
-
-    async def ended(self, seconds: float) -> bool:
-        """Whether it ends within *seconds* from now."""
-        assert self.task is not None  # noqa: S101 – `IntegrationService.start_sync` sets it
-        done, _ = await asyncio.wait([self.task], timeout=seconds)
-        return bool(done)
-
-    async def report(self) -> SyncReport:
-        """What it found. Raises what ended it."""
-        assert self.task is not None  # noqa: S101
-        return await asyncio.shield(self.task)
 
 
 class IntegrationService:
@@ -62,52 +39,51 @@ class IntegrationService:
         self._ledger = ledger
         self._catalog = catalog
         self._clock = clock
-        self._running = Running()
-        self._syncs: dict[str, SyncRun] = {}
+        self._syncs = Syncs(self._sync)
         self._statuses_logged: set[str] = set()
 
     async def close(self) -> None:
-        """Let what is under way end, for at most ten seconds; then cancel it."""
-        await self._running.close()
+        """Let what is under way end, for at most five seconds; then cancel it."""
+        await self._syncs.close()
 
     async def look(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:
         """What is stored, as a server sees it; Composio is not asked."""
         return await self._ledger.read(composio_user_id, guild_id)
 
     async def sync(self, composio_user_id: str, by: Actor = NOBODY) -> SyncReport:
-        """`start_sync`, and what it found."""
+        """What a fresh `start_sync` found."""
         return await self.start_sync(composio_user_id, by).report()
 
-    def start_sync(self, composio_user_id: str, by: Actor = NOBODY) -> SyncRun:
+    def start_sync(self, composio_user_id: str, by: Actor = NOBODY, *, fresh: bool = True) -> Run[SyncReport]:
         """Read all accounts, compare, and store the differences in one transaction.
 
-        At most one runs for a Composio user at a time: who asks meanwhile joins it. The history names who asked
-        first.
+        A fresh read begins after it was asked for. Otherwise who asks gets the read that runs, or one that began
+        at most ten seconds ago; `syncs` has more about it.
         """
-        run = self._syncs.get(composio_user_id)
-        if run is None:
-            run = self._syncs[composio_user_id] = SyncRun()
-            run.task = self._running.start(self._sync(composio_user_id, by, run))
-            run.task.add_done_callback(lambda _: self._syncs.pop(composio_user_id, None))
-        return run
+        start = self._syncs.fresh if fresh else self._syncs.plain
+        return start(composio_user_id, by)
 
-    async def _sync(self, composio_user_id: str, by: Actor, run: SyncRun) -> SyncReport:
+    def outdate(self, composio_user_id: str) -> None:
+        """Something was or is being changed at Composio: what was read before is handed to nobody any more."""
+        self._syncs.outdate(composio_user_id)
+
+    async def _sync(self, composio_user_id: str, by: Actor, progress: Progress) -> SyncReport:
         try:
             async with asyncio.timeout(SYNC_SECONDS):
                 for _ in range(ATTEMPTS):
-                    if report := await self._sync_once(composio_user_id, by, run):
+                    if report := await self._sync_once(composio_user_id, by, progress):
                         return report
         except TimeoutError as error:
             raise ComposioUnavailableError(Trouble.TIMEOUT, f"no end after {SYNC_SECONDS:.0f} s") from error
         raise ComposioUnavailableError(Trouble.UNSTABLE, "other processes kept storing theirs first")
 
-    async def _sync_once(self, composio_user_id: str, by: Actor, run: SyncRun) -> SyncReport | None:
+    async def _sync_once(self, composio_user_id: str, by: Actor, progress: Progress) -> SyncReport | None:
         # The rows are read before the accounts: whoever changes a row from here on moves its revision.
         seen = await self._ledger.read(composio_user_id)
-        accounts = await self._accounts.accounts(composio_user_id, progress=run.progress)
-        plan = make_plan(accounts, seen, self._catalog)
+        at = self._clock()  # from here on Composio may change without our seeing it
+        accounts = await self._accounts.accounts(composio_user_id, progress=progress)
+        plan = make_plan(accounts, seen, self._catalog, at)
         self._log(plan)
-        at = self._clock()
         rows = [change.after for change in plan.changes]
         happened = [by.event(Action.SYNC, at, c) for c in plan.changes if c.before.condition != c.after.condition]
         try:

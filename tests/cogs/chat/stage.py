@@ -12,6 +12,7 @@ import discord
 
 from cogs.integrations.chat.answer import Answer, Interaction, Place, Reply
 from cogs.integrations.chat.context import Context
+from cogs.integrations.mirror.access import Refusal
 from cogs.integrations.mirror.accounts import Account
 from cogs.integrations.mirror.catalog import DEFAULT, Catalog, Provider
 from cogs.integrations.mirror.results import Actor, RevokeReceipt, SyncReport
@@ -92,9 +93,9 @@ class Behind:
     def condition(self, _guild_id: int | None, provider: Provider) -> Condition:
         return self.mirror.get(provider.id).condition
 
-    async def refusal(self, _guild_id: int | None, provider: Provider) -> Integration | None:
+    async def refusal(self, _guild_id: int | None, provider: Provider) -> Refusal | None:
         row = self.mirror.get(provider.id)
-        return None if row.condition is Condition.CONNECTED else row
+        return None if row.condition is Condition.CONNECTED else Refusal(row, self.mirror.synced_at)
 
 
 def context_over(behind: Behind, catalog: Catalog = DEFAULT, dashboard_url: str = DASHBOARD) -> Context:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,7 @@ from cogs.integrations.mirror.catalog import DEFAULT
 from storage.integrations import Integration, State
 from tests.cogs.chat.scenes import verdict
 from tests.cogs.chat.stage import BROKEN, USER, WORKS, mirror
-from tests.conftest import World, labels, message_of, shown, synced
+from tests.conftest import World, labels, live, message_of, shown, synced
 
 
 async def test_the_instructions_name_the_user_id_to_type(world: World) -> None:
@@ -59,6 +61,41 @@ async def test_i_have_connected_it_has_the_cool_down_of_a_sync(world: World) -> 
     pressed = await world.member.click(howto, label="I've connected it")
 
     assert shown(pressed) == "You have just synced. Try again in 5 seconds."
+
+
+async def test_i_have_connected_it_is_not_answered_by_what_was_read_a_moment_before(world: World) -> None:
+    howto = message_of(await world.member.slash(world.channel, "integrations howto", provider="linear"))
+    await world.admin.slash(world.channel, "integrations sync")
+    world.composio.connect("linear")
+
+    assert "🟢 Linear is connected." in shown(await world.member.click(howto, label="I've connected it"))
+
+
+async def test_i_have_connected_it_is_not_answered_by_a_read_that_began_before(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = asyncio.Event()
+    gateway = live("composio.gateway").ComposioGateway
+    read = gateway.accounts
+
+    async def late(*args: Any, **more: Any) -> Any:
+        found = await read(*args, **more)
+        if not found:
+            await world.env.external_wait(goes_on.wait(), reason="the answer is on its way")
+        return found
+
+    monkeypatch.setattr(gateway, "accounts", late)
+    monkeypatch.setattr(live("mirror.syncs"), "BESIDE_SECONDS", 0.01)
+    howto = message_of(await world.member.slash(world.channel, "integrations howto", provider="linear"))
+    await world.admin.slash(world.channel, "integrations sync")
+    world.composio.connect("linear")
+
+    pressed = await world.member.click(howto, label="I've connected it")
+
+    assert "🟢 Linear is connected." in shown(pressed)
+    goes_on.set()
+    await world.env.settle()
+    assert "🟢 **Linear** · Connected" in shown(await world.member.slash(world.channel, "integrations list"))
 
 
 @pytest.mark.parametrize(

@@ -319,8 +319,8 @@ async def test_a_progress_that_discord_refuses_keeps_nobody_from_the_result(
     async def refused(_text: str) -> None:
         raise discord.DiscordServerError(cast("Any", Overloaded()), "overloaded")
 
-    run = live("mirror.service").SyncRun()
-    run.task = asyncio.create_task(slow.go.wait())
+    running = live("mirror.running")
+    run = running.Run(running.Running(), lambda _: slow.go.wait())
     run.progress(300, 1_000)
     monkeypatch.setattr(live("chat.report"), "PROGRESS_SECONDS", 0.0)
     following = asyncio.create_task(live("chat.report")._follow(run, refused))  # noqa: SLF001

@@ -10,8 +10,9 @@ import pytest
 from cogs.integrations.mirror.catalog import DEFAULT
 from storage.integrations import Integration, State
 from tests.cogs.chat.scenes import refused
-from tests.cogs.chat.stage import ADMIN, BROKEN, MANAGER, MEMBER, USER, WORKS, buttons_of, mirror
+from tests.cogs.chat.stage import ADMIN, BROKEN, MANAGER, MEMBER, NOON, USER, WORKS, buttons_of, mirror
 
+AGE = f"Last synced <t:{int(NOON.timestamp())}:R>."
 OFF = (
     "🟡 This needs Gmail, which is switched off here. "
     "People with the permission **Manage Server** can switch it on."
@@ -24,13 +25,13 @@ OFF = (
         (
             Integration(USER, "gmail"),
             MEMBER,
-            "🔴 This needs Gmail, which is not connected.",
+            f"🔴 This needs Gmail, which is not connected. {AGE}",
             ["How to connect", "Open Composio"],
         ),
         (
             BROKEN,
             MEMBER,
-            "🟠 This needs Gmail, which needs reconnecting: This access has run out.",
+            f"🟠 This needs Gmail, which needs reconnecting: This access has run out. {AGE}",
             ["How to reconnect", "Open Composio"],
         ),
         (replace(WORKS, enabled=False), MEMBER, OFF, []),
@@ -51,3 +52,9 @@ async def test_a_refusal_says_why_and_offers_what_the_person_may_do(
 
     assert answer.text == said
     assert buttons_of(answer) == buttons
+
+
+async def test_before_the_first_sync_a_refusal_has_no_age() -> None:
+    answer = await refused(DEFAULT, mirror(synced_at=None), "gmail")
+
+    assert answer.text == "🔴 This needs Gmail, which is not connected."

@@ -7,11 +7,12 @@ import re
 import discord
 import pytest
 
+from bot.sandbox.faults import Before
 from cogs.integrations.mirror.catalog import DEFAULT, Catalog
 from cogs.integrations.mirror.plan import Change, Plan
 from storage.integrations import Integration
 from tests.cogs.chat.scenes import reported
-from tests.cogs.chat.stage import BROKEN, USER, WORKS, embed_of, provider
+from tests.cogs.chat.stage import BROKEN, NOON, USER, WORKS, embed_of, provider
 from tests.conftest import World, labels, shown, synced
 
 
@@ -51,6 +52,17 @@ async def test_a_sync_without_news_says_so(world: World) -> None:
 
     assert "Already up to date" in told
     assert "0 added, 0 removed, 1 unchanged" in told
+
+
+async def test_an_account_that_was_only_touched_is_no_news(world: World) -> None:
+    broken = world.composio.connect("notion")
+    world.composio.expire(broken.id)
+    await synced(world)
+    world.composio.change(broken.id)
+
+    told = shown(await world.member.slash(world.channel, "integrations sync"))
+
+    assert "Already up to date" in told
 
 
 async def test_an_app_that_has_expired_is_named_once_as_what_it_is(world: World) -> None:
@@ -101,13 +113,42 @@ async def test_somebody_else_may_sync_meanwhile(world: World) -> None:
     assert "Already up to date" in shown(await world.admin.slash(world.channel, "integrations sync"))
 
 
+async def test_who_syncs_within_ten_seconds_of_somebody_else_gets_the_same_answer(world: World) -> None:
+    world.composio.connect("gmail")
+    await world.member.slash(world.channel, "integrations sync")
+    await world.env.advance_time(8)
+
+    second = shown(await world.admin.slash(world.channel, "integrations sync"))
+    asked = len(world.composio.requests)
+    await world.env.advance_time(3)
+    third = shown(await world.manager.slash(world.channel, "integrations sync"))
+
+    assert "Synced: 1 added" in second
+    assert "Already up to date" in third
+    assert (asked, len(world.composio.requests)) == (1, 2)
+
+
+async def test_a_report_is_as_old_as_the_beginning_of_its_read(world: World) -> None:
+    began = world.env.now()
+    world.composio.fail(Before(lambda _: world.env.backend.advance_clock(60)))
+
+    told = shown(await world.member.slash(world.channel, "integrations sync"))
+
+    assert f"Read from Composio <t:{int(began.timestamp())}:R>" in told
+    last = shown(await world.member.slash(world.channel, "integrations list"))
+    assert f"Last synced <t:{int(began.timestamp())}:R>" in last
+
+
 # The words
+
+AGE = f"Read from Composio <t:{int(NOON.timestamp())}:R>"
 
 
 def test_a_sync_that_changes_nothing_says_so_and_keeps_the_numbers() -> None:
     embed = embed_of(reported(DEFAULT, Plan(unchanged=("gmail", "github"))))
 
-    assert (embed.title, embed.description) == ("Already up to date", "Synced: 0 added, 0 removed, 2 unchanged")
+    assert embed.title == "Already up to date"
+    assert embed.description == f"Synced: 0 added, 0 removed, 2 unchanged\n{AGE}"
 
 
 def test_a_sync_counts_and_names_what_changed() -> None:
@@ -120,7 +161,7 @@ def test_a_sync_counts_and_names_what_changed() -> None:
 
     embed = embed_of(reported(DEFAULT, plan))
 
-    assert embed.title == "Synced: 3 added, 1 removed, 2 unchanged"
+    assert (embed.title, embed.description) == ("Synced: 3 added, 1 removed, 2 unchanged", AGE)
     assert [(field.name, field.value) for field in embed.fields] == [
         ("+ Added", "Gmail, GitHub, Notion"),
         ("- Removed", "Linear"),

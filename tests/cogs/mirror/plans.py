@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from cogs.integrations.mirror.accounts import Account
+from cogs.integrations.mirror.plan import Seen, derive
 from storage.integrations import Integration, Mirror, State
 
 USER = "peterbot-user"
@@ -47,3 +48,8 @@ def connected(provider: str = "gmail", account_id: str = "ca_1", *, enabled: boo
 
 def mirror(*rows: Integration) -> Mirror:
     return Mirror(USER, NOON - DAY, 7, {row.provider: row for row in rows})
+
+
+def derived(before: Integration, accounts: list[Account], *, last: datetime | None = None) -> Integration:
+    """What Gmail's accounts amount to at noon; *last* is when they were read before."""
+    return derive(before, accounts, Seen(last, NOON))

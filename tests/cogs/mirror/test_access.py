@@ -113,8 +113,19 @@ async def test_a_no_is_looked_up_and_names_the_reason(access: Access, serving: S
     found = await access.refusal(1, GMAIL)
 
     assert found is not None
-    assert (found.state, found.reason) == (State.NEEDS_RECONNECT, "token refused")
+    assert (found.row.state, found.row.reason) == (State.NEEDS_RECONNECT, "token refused")
     assert serving.store.calls == {"read": 1}
+
+
+async def test_a_no_says_how_old_it_is(access: Access, serving: Serving) -> None:
+    await serving.join(1)
+    at = serving.clock()
+    await serving.store.record_sync(await serving.store.read("team"), [], at)
+
+    found = await access.refusal(1, GMAIL)
+
+    assert found is not None
+    assert found.synced_at == at
 
 
 async def test_a_no_that_is_old_becomes_a_yes_which_is_remembered(access: Access, serving: Serving) -> None:
@@ -132,7 +143,7 @@ async def test_before_the_rows_are_read_the_answer_is_looked_up(access: Access, 
     assert await access.refusal(1, GMAIL) is None
     found = await access.refusal(1, GITHUB)
     assert found is not None
-    assert found.state is State.NOT_CONNECTED
+    assert found.row.state is State.NOT_CONNECTED
 
 
 @pytest.mark.parametrize("read_before", [False, True])
@@ -156,5 +167,5 @@ async def test_what_was_switched_off_is_refused_with_its_row(access: Access, ser
     found = await access.refusal(1, GMAIL)
 
     assert found is not None
-    assert found.condition is Condition.DISABLED
+    assert found.row.condition is Condition.DISABLED
     assert access.enabled_toolkits(1) == []

@@ -23,7 +23,6 @@ from cogs.integrations.mirror.errors import StorageUnavailableError
 from cogs.integrations.mirror.known import Known
 from cogs.integrations.mirror.ledger import Ledger
 from storage.integrations import (
-    Condition,
     Event,
     Fact,
     Facts,

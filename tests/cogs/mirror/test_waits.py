@@ -19,7 +19,7 @@ from cogs.integrations.mirror.errors import StorageUnavailableError
 from cogs.integrations.mirror.known import Known
 from cogs.integrations.mirror.ledger import Ledger
 from cogs.integrations.mirror.waits import Patience
-from storage.integrations import Store, prepare
+from storage.integrations import Operation, Store, prepare
 from tests.cogs.conftest import NOW, USER
 from tests.cogs.mirror.stores import Stage, row, toggled
 from tests.storage.conftest import on_postgres
@@ -27,6 +27,7 @@ from tests.storage.counting import Wire
 from tests.storage.databases import file_of
 
 GUILD = 4
+OPERATION = Operation("1", USER, "gmail", ("ca_gmail",), NOW, NOW)
 HASTY = Patience(read=0.1, write=0.2, clean=0.3)
 LOGGER = "cogs.integrations.mirror.waits"
 
@@ -84,8 +85,8 @@ READS: dict[str, Callable[[Ledger], Awaitable[Any]]] = {
     "operations": lambda ledger: ledger.operations(),
 }
 WRITES: dict[str, Callable[[Ledger], Awaitable[Any]]] = {
-    "set_enabled": toggle,
-    "keep_operations": lambda ledger: ledger.keep(["1"], NOW),
+    "begin_operation": lambda ledger: ledger.begin(OPERATION),
+    "keep_operations": lambda ledger: ledger.keep([OPERATION.id], NOW),
     "arrive": lambda ledger: ledger.arrive({1: USER}),
     "forget_events": lambda ledger: ledger.forget_events(NOW),
 }
@@ -106,12 +107,21 @@ async def test_a_database_that_is_silent_is_not_waited_for_nor_is_its_clean_up(
 
 
 async def test_a_write_that_never_had_its_turn_has_surely_stored_nothing(ledger: Ledger, store: Stage) -> None:
-    await store.write([row()])
-    gate = store.before("set_enabled")
-    first, second = await asyncio.gather(refused(toggle(ledger)), refused(toggle(ledger)))
+    store.before("begin_operation")
+
+    first, second = await asyncio.gather(*(refused(ledger.begin(OPERATION)) for _ in range(2)))
 
     assert (first.unknown, second.unknown) == (True, False)
-    gate.open()
+    assert store.calls == {"begin_operation": 1}
+
+
+async def test_a_toggle_that_waited_in_vain_and_did_not_come_to_the_switch_has_surely_not_moved_it(
+    ledger: Ledger, store: Stage
+) -> None:
+    await store.write([row()])
+    store.before("set_enabled")
+
+    assert not (await refused(toggle(ledger))).unknown
 
 
 async def test_who_is_cancelled_while_it_waits_gives_its_turn_to_the_next(ledger: Ledger, store: Stage) -> None:
