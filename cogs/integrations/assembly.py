@@ -7,7 +7,8 @@ from . import hidden  # noqa: F401 – a host's own `storage` hides ours
 # isort: split
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import discord
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -58,11 +59,7 @@ async def _cog(
     service = IntegrationService(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
     revoker = Revoker(accounts=gateway, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate)
     upkeep = Upkeep(
-        feed=feed,
-        ledger=ledger,
-        servers=servers,
-        revokes=revoker,
-        forget_before=lambda: clock() - timedelta(days=settings.history_days),
+        feed=feed, ledger=ledger, servers=servers, revokes=revoker, forget_before=_forget_before(settings)
     )
     feed.on_change = upkeep.woken
     context = Context(
@@ -78,6 +75,10 @@ async def _cog(
     opened.add(closing.FEED, feed.close)
     opened.add(closing.UPKEEP, upkeep.close, servers.close)
     return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
+
+
+def _forget_before(settings: IntegrationsSettings) -> Callable[[], datetime]:
+    return lambda: discord.utils.utcnow() - timedelta(days=settings.history_days)
 
 
 def _servers(bot: AnyBot, settings: IntegrationsSettings, ledger: Ledger) -> Servers:

@@ -24,8 +24,8 @@ from .troubles import for_error
 
 async def show(context: Context, reply: Reply, name: str) -> None:
     """One provider's card, for the person alone."""
-    user_id, provider = context.asked(reply.interaction, name)
-    mirror = await context.service.look(user_id)
+    _, provider = context.asked(reply.interaction, name)
+    mirror = await context.look(reply.interaction)
     row = mirror.get(provider.id)
     await reply.show(
         Answer(_embed(provider, row, mirror.synced_at), _view(context, reply.interaction, provider, row))

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from storage.integrations import Mirror
+
 from ..mirror.access import Access
 from ..mirror.catalog import Catalog, Provider
 from ..mirror.errors import ComposioError, IntegrationError, NotAllowedHereError
 from ..mirror.revoking import Revoker
-from ..mirror.running import CLOSE_SECONDS
 from ..mirror.service import IntegrationService
 from ..mirror.tenancy import Tenancy
 from .answer import Answer, Interaction, Reply
@@ -22,6 +23,8 @@ from .rights import CoolDown, is_of_server
 from .troubles import for_error
 
 log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 4.7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,10 @@ class Context:
         if not is_of_server(interaction):
             raise NotAllowedHereError
         return self.tenancy.composio_user_id(interaction.guild_id)
+
+    async def look(self, interaction: Interaction) -> Mirror:
+        """What is stored, as the server sees it. Raises `NotAllowedHereError` and `StorageUnavailableError`."""
+        return await self.service.look(self.user_id(interaction), interaction.guild_id)
 
     def label(self, provider_id: str) -> str:
         """What people call a provider, also one that has left the catalogue."""
@@ -79,7 +86,7 @@ class Context:
             ended.set_result(None)
 
     async def close(self) -> None:
-        """Let what is being answered end, for at most four and a half seconds."""
+        """Let what is being answered end; what the use cases cut off after four seconds has still to be told."""
         if self._unanswered:
             await asyncio.wait(self._unanswered, timeout=CLOSE_SECONDS)
 

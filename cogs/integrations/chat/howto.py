@@ -11,7 +11,7 @@ from storage.integrations import Integration, State
 from ..mirror.catalog import Provider
 from ..mirror.errors import StorageUnavailableError
 from . import report
-from .answer import Answer, Place, Reply
+from .answer import Answer, Interaction, Place, Reply
 from .buttons import ActionButton, dashboard, row_of
 from .context import Context
 from .limits import GREY, add_lines
@@ -26,7 +26,7 @@ CONNECTED = "I've connected it"
 async def show(context: Context, reply: Reply, name: str) -> None:
     """The instructions, for the person alone."""
     user_id, provider = context.asked(reply.interaction, name)
-    again = await _was_connected(context, user_id, provider)
+    again = await _was_connected(context, reply.interaction, provider)
     embed = discord.Embed(
         title=f"How to {'reconnect' if again else 'connect'} {clean(provider.label)}",
         description=clean(provider.description),
@@ -40,9 +40,9 @@ async def show(context: Context, reply: Reply, name: str) -> None:
     await reply.show(Answer(embed, row_of(dashboard(context.dashboard_url), done)))
 
 
-async def _was_connected(context: Context, user_id: str, provider: Provider) -> bool:
+async def _was_connected(context: Context, interaction: Interaction, provider: Provider) -> bool:
     try:
-        mirror = await context.service.look(user_id)
+        mirror = await context.look(interaction)
     except StorageUnavailableError:  # it has logged itself, and the steps are the same
         return False
     return mirror.get(provider.id).state is State.NEEDS_RECONNECT
@@ -69,7 +69,7 @@ async def _connected(context: Context, reply: Reply, name: str) -> None:
     context.cool_down.spend(interaction)
     await reply.wait()
     found = await context.service.sync(user_id, actor(interaction))
-    mirror = await context.service.look(user_id)
+    mirror = await context.look(interaction)
     await reply.show(report.answer(context, found, text=_verdict(provider, mirror.get(provider.id))))
 
 

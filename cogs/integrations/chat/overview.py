@@ -33,7 +33,7 @@ _SELECT = r"integrations-manage:(?P<page>\d+)"
 
 async def show(context: Context, reply: Reply, number: int = 1) -> None:
     """Page *number* of what is stored."""
-    mirror = await context.service.look(context.user_id(reply.interaction))
+    mirror = await context.look(reply.interaction)
     await reply.show(page(context, mirror, number))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import discord
@@ -11,20 +11,18 @@ from storage.integrations import Integration
 
 from ..mirror.errors import ComposioError
 from ..mirror.results import SyncReport
-from ..mirror.running import Run
 from . import overview
 from .answer import Answer, Reply
 from .buttons import dashboard, row_of
 from .context import Context, log_trouble
 from .limits import GREEN, ORANGE, limited
 from .presses import Press, page_number
+from .progress import follow
 from .rights import actor
 from .states import reason
 from .text import ago, clean, code, count
 from .troubles import for_error
 
-# Discord limits how often a message is edited; nobody reads faster.
-PROGRESS_SECONDS = 2.0
 # Each of the six fields of a report has its share of the 6,000 characters of an embed.
 _VALUE = 900
 UP_TO_DATE = "Already up to date"
@@ -38,11 +36,11 @@ async def sync(context: Context, reply: Reply) -> None:
     await reply.wait()
     run = context.service.start_sync(user_id, actor(interaction), fresh=False)
     try:
-        await _follow(run, reply.progress)
+        await follow(run, reply.progress, _so_far)
         report = await run.report()
     except ComposioError as error:
         log_trouble(error)
-        mirror = await context.service.look(user_id)
+        mirror = await context.look(interaction)
         known = f"Showing what was known {ago(mirror.synced_at)}." if mirror.synced_at else "Nothing is known yet."
         await reply.show(overview.page(context, mirror, notice=f"{for_error(error)} {known}"))
         return
@@ -60,9 +58,9 @@ async def _pressed(context: Context, reply: Reply, argument: str) -> None:
     if not interaction.response.is_done():
         await reply.wait()
     try:
-        await _follow(run, lambda text: _label(reply, text))
+        await follow(run, lambda text: _label(reply, text), _so_far)
         report = await run.report()
-        mirror = await context.service.look(user_id)
+        mirror = await context.look(interaction)
     except BaseException:
         await _label(reply, overview.SYNC)
         raise
@@ -71,15 +69,8 @@ async def _pressed(context: Context, reply: Reply, argument: str) -> None:
     await reply.add(answer(context, report))
 
 
-async def _follow(run: Run[SyncReport], tell: Callable[[str], Awaitable[None]]) -> None:
-    """Tell how far *run* is, until it has ended."""
-    told = 0
-    while not await run.ended(PROGRESS_SECONDS):
-        if run.read > told:
-            told = run.read
-            of = f"{run.read:,} of {count(run.total, 'account')}" if run.total else count(run.read, "account")
-            with suppress(discord.HTTPException):  # the result is told all the same
-                await tell(f"Syncing… {of}")
+def _so_far(read: int, total: int | None) -> str:
+    return "Syncing… " + (f"{read:,} of {count(total, 'account')}" if total else count(read, "account"))
 
 
 async def _label(reply: Reply, label: str) -> None:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import discord
 
 from ..mirror.accounts import Account
 from ..mirror.catalog import Provider
-from ..mirror.errors import Right
+from ..mirror.errors import ComposioError, Right, StorageUnavailableError
 from ..mirror.results import RevokeReceipt
-from ..mirror.revoke import GONE, AccountReceipt, Outcome
+from ..mirror.revoke import AccountReceipt, Outcome
 from .answer import Answer, Place, Reply
 from .buttons import dashboard, row_of
 from .context import Context
 from .limits import DESCRIPTION, GREEN, ORANGE, RED, limited
 from .presses import Press
+from .progress import follow
 from .questions import Question
 from .rights import actor, require
 from .text import clean, count, day, shorten, size
 from .troubles import for_error
+
+_STOPPED = (
+    "The bot was stopped in the middle of this. When it is back it looks what became of each account, and "
+    "`/integrations history` tells."
+)
 
 
 async def ask(context: Context, reply: Reply, name: str) -> None:
@@ -45,8 +53,9 @@ async def ask(context: Context, reply: Reply, name: str) -> None:
 
 
 async def _nothing(context: Context, reply: Reply, user_id: str, provider: Provider) -> None:
-    # The mirror may still say that it is connected.
-    await context.revoker.revoke(user_id, provider, (), actor(reply.interaction))
+    # The mirror may still say that it is connected; that it is not is something that was seen, not done.
+    with suppress(ComposioError, StorageUnavailableError):
+        await context.service.sync(user_id, actor(reply.interaction))
     text = f"Composio has no {clean(provider.label)} account for this bot. There is nothing to revoke."
     await reply.show(Answer(text=text, view=row_of(dashboard(context.dashboard_url))))
 
@@ -55,7 +64,16 @@ async def _revoke(context: Context, reply: Reply, provider: Provider, accounts: 
     user_id = context.user_id(reply.interaction)
     require(reply.interaction, Right.ADMINISTRATOR)
     await reply.progress("Revoking…")
-    receipt = await context.revoker.revoke(user_id, provider, accounts, actor(reply.interaction))
+    run = context.revoker.start_revoke(user_id, provider, accounts, actor(reply.interaction))
+    try:
+        await follow(run, reply.progress, lambda done, of: f"Revoking… {done} of {of}")
+        receipt = await run.report()
+    except StorageUnavailableError as error:  # it could not be written down before
+        await reply.show(Answer(text=f"{for_error(error)} Nothing was revoked."))
+        return
+    except asyncio.CancelledError:
+        await reply.show(Answer(text=_STOPPED))
+        raise
     embed = _receipt(provider, receipt, context.dashboard_url)
     await reply.show(Answer(embed, row_of(dashboard(context.dashboard_url))))
 
@@ -87,7 +105,7 @@ def _receipt(provider: Provider, receipt: RevokeReceipt, dashboard_url: str) -> 
         appeared = count(len(receipt.unconfirmed), "account")
         notes.append(f"{appeared} appeared after you were asked and stayed.")
     if receipt.row is None:
-        notes.append("This could not be saved here. Sync to bring the list up to date.")
+        notes.append("The database could not be written. The list and the history follow as soon as it can.")
     tail = "\n\n" + "\n".join(notes) if notes else ""
     lines = [_line(entry, provider.label, dashboard_url) for entry in receipt.accounts]
     return discord.Embed(
@@ -100,8 +118,7 @@ def _receipt(provider: Provider, receipt: RevokeReceipt, dashboard_url: str) -> 
 def _title(label: str, receipt: RevokeReceipt) -> str:
     if receipt.complete:
         return f"{label} revoked"
-    gone = any(entry.outcome in GONE for entry in receipt.accounts)
-    return f"{label}: " + ("only partly revoked" if gone else "not revoked")
+    return f"{label}: " + ("only partly revoked" if receipt.gone else "not revoked")
 
 
 def _line(entry: AccountReceipt, label: str, dashboard_url: str) -> str:

@@ -55,7 +55,7 @@ async def pressed(context: Context, interaction: Interaction, action: str, argum
 async def suggestions(context: Context, interaction: Interaction, text: str) -> list[Choice[str]]:
     """Up to 25 providers that match, whoever asks; none in a server that may not use the integrations."""
     try:
-        mirror = await context.service.look(context.user_id(interaction))
+        mirror = await context.look(interaction)
     except StorageUnavailableError:
         mirror = None
     except IntegrationError:

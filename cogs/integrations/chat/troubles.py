@@ -49,7 +49,8 @@ def for_error(error: IntegrationError) -> str:
         case ComposioUnavailableError():
             return f"Composio did not answer{_TROUBLE[error.trouble]}."
         case StorageUnavailableError():
-            return f"Sorry, something is wrong with this bot's database. Reference: `{error.reference}`"
+            maybe = " It *may* have been stored all the same: look before you try again." if error.unknown else ""
+            return f"Sorry, something is wrong with this bot's database.{maybe} Reference: `{error.reference}`"
         case NotAllowedHereError():
             return "This bot's integrations are not set up for this server."
         case MissingRightError(right=Right.ADMINISTRATOR):

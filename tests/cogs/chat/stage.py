@@ -15,6 +15,7 @@ from cogs.integrations.chat.context import Context
 from cogs.integrations.mirror.access import Refusal
 from cogs.integrations.mirror.accounts import Account
 from cogs.integrations.mirror.catalog import DEFAULT, Catalog, Provider
+from cogs.integrations.mirror.plan import Plan
 from cogs.integrations.mirror.results import Actor, RevokeReceipt, SyncReport
 from cogs.integrations.mirror.tenancy import Tenancy
 from storage.integrations import Action, Condition, Event, Integration, Mirror, State, Switched
@@ -52,6 +53,19 @@ def mirror(*rows: Integration, synced_at: datetime | None = NOON) -> Mirror:
 
 
 @dataclass
+class Ended:
+    """Stands where a run does that has ended."""
+
+    receipt: RevokeReceipt
+
+    async def ended(self, _seconds: float) -> bool:
+        return True
+
+    async def report(self) -> RevokeReceipt:
+        return self.receipt
+
+
+@dataclass
 class Behind:
     """Stands where the service, the revoker and the access do, and knows what it is given."""
 
@@ -68,8 +82,7 @@ class Behind:
         return self.mirror
 
     async def sync(self, _user_id: str, _by: Actor) -> SyncReport:
-        assert self.report is not None
-        return self.report
+        return self.report or SyncReport(Plan(), NOON)
 
     async def toggle(
         self, _user_id: str, _guild_id: int, provider: Provider, enabled: bool | None, _by: Actor
@@ -87,8 +100,9 @@ class Behind:
     async def accounts(self, _user_id: str, _provider: Provider) -> Sequence[Account]:
         return self.accounts_
 
-    async def revoke(self, *_: object) -> RevokeReceipt | None:
-        return self.receipt
+    def start_revoke(self, *_: object) -> Ended:
+        assert self.receipt is not None
+        return Ended(self.receipt)
 
     def condition(self, _guild_id: int | None, provider: Provider) -> Condition:
         return self.mirror.get(provider.id).condition

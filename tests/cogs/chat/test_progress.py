@@ -12,7 +12,7 @@ import pytest
 from simcord.results import ResponseMessage
 
 from bot.sandbox.faults import Refuse
-from cogs.integrations.chat.report import PROGRESS_SECONDS
+from cogs.integrations.chat.progress import PROGRESS_SECONDS
 from cogs.integrations.mirror.accounts import Progress
 from tests.conftest import World, labels_of, live, message_of, shown, text
 
@@ -43,7 +43,7 @@ class Slow:
 
         self._monkeypatch.setattr(gateway, "accounts", accounts)
         # Of a timer that ends before SimCord's patience does, SimCord would wait for the real end.
-        self._monkeypatch.setattr(live("chat.report"), "PROGRESS_SECONDS", SECONDS)
+        self._monkeypatch.setattr(live("chat.progress"), "PROGRESS_SECONDS", SECONDS)
 
 
 @pytest.fixture
@@ -322,8 +322,8 @@ async def test_a_progress_that_discord_refuses_keeps_nobody_from_the_result(
     running = live("mirror.running")
     run = running.Run(running.Running(), lambda _: slow.go.wait())
     run.progress(300, 1_000)
-    monkeypatch.setattr(live("chat.report"), "PROGRESS_SECONDS", 0.0)
-    following = asyncio.create_task(live("chat.report")._follow(run, refused))  # noqa: SLF001
+    monkeypatch.setattr(live("chat.progress"), "PROGRESS_SECONDS", 0.0)
+    following = asyncio.create_task(live("chat.progress").follow(run, refused, lambda read, _: str(read)))
     await asyncio.sleep(0)
     slow.go.set()
 

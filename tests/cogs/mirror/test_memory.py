@@ -42,6 +42,7 @@ from tests.cogs.mirror.stores import row, toggled
 
 USERS, GUILDS = ("ada", "bob"), (1, 2)
 PROVIDERS = ("gmail", "github")
+MEANWHILE = ("switched", "written", "backed up", "restored")
 
 users, guilds = st.sampled_from(USERS), st.sampled_from(GUILDS)
 providers = st.sampled_from(PROVIDERS)
@@ -261,25 +262,22 @@ class Memory(RuleBasedStateMachine):
 
     # --- what happens meanwhile
 
-    @rule(user=users, guild=guilds, provider=providers, what=st.sampled_from(("row", "switch")))
-    def something_is_written(self, user: str, guild: int, provider: str, what: str) -> None:
+    @rule(user=users, guild=guilds, provider=providers, what=st.sampled_from(MEANWHILE))
+    def something_is(self, user: str, guild: int, provider: str, what: str) -> None:
         content = self.store.content
-        if what == "switch":
+        if what == "switched":
             content.switches[user, guild, provider] = not content.row(user, provider, guild).enabled
-        else:
+            self.told.add(user)
+        elif what == "written":
             broken = content.rows[user][provider].state is State.NEEDS_RECONNECT
             state = State.CONNECTED if broken else State.NEEDS_RECONNECT
             content.rows[user][provider] = replace(content.rows[user][provider], state=state)
-        self.told.add(user)
-
-    @rule()
-    def it_is_backed_up(self) -> None:
-        self.backup = deepcopy(self.store.content)
-
-    @rule()
-    def it_is_restored(self) -> None:
-        self.store.content = deepcopy(self.backup)
-        self.told |= set(USERS)
+            self.told.add(user)
+        elif what == "backed up":
+            self.backup = deepcopy(content)
+        else:
+            self.store.content = deepcopy(self.backup)
+            self.told |= set(USERS)
 
     @precondition(lambda self: self.store.waiting)
     @rule(which=st.lists(st.integers(0, 9), min_size=1, max_size=6))

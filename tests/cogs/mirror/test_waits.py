@@ -70,9 +70,9 @@ def locked(engine: AsyncEngine, how: str = "IMMEDIATE") -> Iterator[None]:
         other.execute("ROLLBACK")
 
 
-async def given_back(engine: AsyncEngine, before: set[asyncio.Task[Any]]) -> int:
-    """How many connections are still out once all that has been begun since *before* has ended."""
-    while left := asyncio.all_tasks() - before:
+async def still_out(engine: AsyncEngine) -> int:
+    """How many connections have not come back to the pool once all that is under way has ended."""
+    while left := {task for task in asyncio.all_tasks() - {asyncio.current_task()} if "Wire." not in repr(task)}:
         await asyncio.wait(left, timeout=10)
     return cast("QueuePool", engine.pool).checkedout()
 
@@ -212,14 +212,14 @@ async def test_a_file_without_wal_that_is_locked_is_waited_for_no_longer_than_wa
     caplog.set_level(logging.INFO, LOGGER)
     store = Store(of_a_host)
     await store.write([row()])
-    ledger, before = ledger_over(store), asyncio.all_tasks()
+    ledger = ledger_over(store)
 
     with locked(of_a_host, "EXCLUSIVE"):
         reading = await refused(ledger.read(USER, GUILD))
         again = await refused(ledger.learn([USER]))
         writing = await refused(toggle(ledger))
 
-    assert await given_back(of_a_host, before) == 0
+    assert await still_out(of_a_host) == 0
     assert (await ledger.read(USER, GUILD)).get("gmail").enabled
     assert reading.reference == again.reference != writing.reference
     said = [message.partition(":")[0] for message in caplog.messages]
@@ -233,7 +233,7 @@ async def test_a_file_without_wal_that_is_locked_is_waited_for_no_longer_than_wa
 async def test_while_twenty_writes_wait_for_the_lock_reads_go_on(engine: AsyncEngine) -> None:
     store = Store(engine)
     await store.write([row()])
-    ledger, before = ledger_over(store, Patience(read=0.5, write=5)), asyncio.all_tasks()
+    ledger = ledger_over(store, Patience(read=0.5, write=5))
 
     with locked(engine):
         writing = [asyncio.ensure_future(toggle(ledger)) for _ in range(20)]
@@ -244,7 +244,7 @@ async def test_while_twenty_writes_wait_for_the_lock_reads_go_on(engine: AsyncEn
 
     assert all(mirror.get("gmail").enabled for mirror in mirrors)
     assert [one.row.enabled for one in switched] == [False, True] * 10
-    assert await given_back(engine, before) == 0
+    assert await still_out(engine) == 0
 
 
 async def test_writes_that_waited_in_vain_for_the_lock_leave_no_connection_and_no_write_behind(
@@ -252,13 +252,13 @@ async def test_writes_that_waited_in_vain_for_the_lock_leave_no_connection_and_n
 ) -> None:
     store = Store(engine)
     await store.write([row()])
-    ledger, before = ledger_over(store), asyncio.all_tasks()
+    ledger = ledger_over(store)
 
     with locked(engine):
         errors = await asyncio.gather(*(refused(toggle(ledger)) for _ in range(20)))
         assert (await ledger.read(USER, GUILD)).get("gmail").enabled
 
-    assert await given_back(engine, before) == 0
+    assert await still_out(engine) == 0
     assert (await store.read(USER, GUILD)).get("gmail").enabled
     assert len({error.reference for error in errors}) == 20
     assert (await toggle(ledger)).changed
@@ -284,7 +284,6 @@ class TestAServerThatGoesSilent:
         self, ledger: Ledger, wire: Wire, proxied_engine: AsyncEngine, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO, LOGGER)
-        before = asyncio.all_tasks()
         wire.silence()
 
         reading = await asyncio.gather(*(refused(ledger.read(USER, GUILD)) for _ in range(3)))
@@ -300,16 +299,13 @@ class TestAServerThatGoesSilent:
             "the database cannot be read",
             "the database can be read again",
         ]
-        connections = asyncio.all_tasks() - before - wire.tasks
-        assert await given_back(proxied_engine, asyncio.all_tasks() - connections) == 0
+        assert await still_out(proxied_engine) == 0
 
     async def test_connections_come_back_though_it_stays_silent(
         self, ledger: Ledger, wire: Wire, proxied_engine: AsyncEngine
     ) -> None:
-        before = asyncio.all_tasks()
         wire.silence()
 
         await asyncio.gather(*(refused(ledger.read(USER, GUILD)) for _ in range(10)))
 
-        left = asyncio.all_tasks() - before
-        assert await given_back(proxied_engine, asyncio.all_tasks() - left) == 0
+        assert await still_out(proxied_engine) == 0
