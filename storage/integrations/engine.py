@@ -14,11 +14,15 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from .deadline import Deadline
 from .errors import DatabaseRefusedError, translated
 from .migrations import HEAD, VERSION_TABLE, VERSIONS, load, upgrade
 from .tables import metadata
 
-SQLITE_BUSY_SECONDS = 10
+# Less than anybody waits for a write: SQLite then says itself that the file is locked, and nothing stays unknown.
+SQLITE_BUSY_SECONDS = 4
+# Nobody waits for a start as for an answer; but a server that stays silent must not hold it up for ever.
+START_SECONDS, MIGRATION_SECONDS = 60.0, 600.0
 # Any constant does, as long as every process of ours takes the same one.
 _POSTGRES_LOCK = 0x1A7E67A7
 _IN_MEMORY = (
@@ -87,19 +91,34 @@ async def prepare(engine: AsyncEngine) -> None:
     `DatabaseRefusedError` for a corrupt database, one in memory, one of a newer version than ours, or one whose
     tables only look like ours; `StorageError` when it cannot be reached or written.
     """
+    if not await Deadline(START_SECONDS).within(_is_newest(engine)):
+        await asyncio.to_thread(load)
+        await Deadline(MIGRATION_SECONDS).within(_bring_up(engine))
+    if event.contains(engine.sync_engine, "connect", _configure_sqlite):
+        await Deadline(START_SECONDS).within(_switch_to_wal(engine))
+
+
+async def _is_newest(engine: AsyncEngine) -> bool:
     with translated(), refusing():
         async with connected(engine) as connection:
-            if await connection.run_sync(checked_version) != HEAD:
-                await connection.rollback()  # what was seen so far is old once the lock is ours
-                await asyncio.to_thread(load)
-                await connection.run_sync(_lock)
-                await connection.run_sync(_migrate)
-                await connection.commit()
-            if event.contains(engine.sync_engine, "connect", _configure_sqlite):
-                await _switch_to_wal(connection)
+            return await connection.run_sync(checked_version) == HEAD
 
 
-async def _switch_to_wal(connection: AsyncConnection) -> None:
+async def _bring_up(engine: AsyncEngine) -> None:
+    with translated(), refusing():
+        async with connected(engine) as connection:
+            await connection.run_sync(_lock)
+            await connection.run_sync(_migrate)
+            await connection.commit()
+
+
+async def _switch_to_wal(engine: AsyncEngine) -> None:
+    with translated(), refusing():
+        async with connected(engine) as connection:
+            await _switched_to_wal(connection)
+
+
+async def _switched_to_wal(connection: AsyncConnection) -> None:
     # It is written into the file, and so comes last: nothing that is refused is changed. SQLite does not wait
     # here for another process, which at a common first start does the same.
     attempts = SQLITE_BUSY_SECONDS * 10

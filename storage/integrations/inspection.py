@@ -9,8 +9,18 @@ from pathlib import Path
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from .engine import checked_version, connected, file_of, open_engine, refuse_foreign_tables, refusing
+from .deadline import Deadline
+from .engine import (
+    START_SECONDS,
+    checked_version,
+    connected,
+    file_of,
+    open_engine,
+    refuse_foreign_tables,
+    refusing,
+)
 from .errors import translated
 from .migrations import HEAD
 
@@ -87,11 +97,15 @@ def _read_only(url: URL, path: Path) -> str:
 async def _version(url: str) -> str | None:
     engine = open_engine(url)
     try:
-        with translated(), refusing():
-            async with connected(engine) as connection:
-                return await connection.run_sync(_checked)
+        return await Deadline(START_SECONDS).within(_seen(engine))
     finally:
         await engine.dispose()
+
+
+async def _seen(engine: AsyncEngine) -> str | None:
+    with translated(), refusing():
+        async with connected(engine) as connection:
+            return await connection.run_sync(_checked)
 
 
 def _checked(connection: Connection) -> str | None:

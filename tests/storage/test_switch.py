@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import event as sqlalchemy_event
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.integrations import (
@@ -20,13 +20,15 @@ from storage.integrations import (
     Store,
     Switched,
 )
-from tests.storage.databases import picture
-from tests.storage.feeds import another
+from tests.storage.databases import execute, picture
+from tests.storage.feeds import another, insert_switch
 from tests.storage.rows import ADA, HERE, LATER, NOON, THERE, event, history, row, sync, toggled
 
 pytestmark = pytest.mark.quick
 
 TOO_BIG = 2**63
+
+T = TypeVar("T")
 
 
 async def stands(store: Store, guild_id: int | None, provider: str = "gmail", user: str = ADA) -> bool:
@@ -183,8 +185,7 @@ class TestTheSwitchesOfTwoServers:
         await store.set_enabled(ADA, "gmail", HERE, enabled=False)
         await store.set_enabled(ADA, "gmail", HERE, enabled=True)
 
-        async with engine.begin() as connection:
-            await connection.execute(text("UPDATE integrations_provider SET enabled = false"))
+        await execute(engine, "UPDATE integrations_provider SET enabled = false")
 
         assert (await stands(store, HERE), await stands(store, THERE)) == (True, False)
         assert (await store.read(ADA, HERE)).off == (await store.read(ADA)).off == {"gmail"}
@@ -202,10 +203,14 @@ class TestTheSwitchesOfTwoServers:
 class TestAtOnce:
     """From two connections, as two processes have them."""
 
-    @pytest.fixture
-    async def other(self, engine: AsyncEngine, store: Store) -> AsyncIterator[Store]:
+    @pytest.fixture(autouse=True)
+    async def connected(self, store: Store) -> None:
         await sync(store, row())
+
+    @pytest.fixture
+    async def other(self, engine: AsyncEngine, connected: None) -> AsyncIterator[Store]:
         async with another(engine) as opened:
+            await Store(opened).read(ADA)  # or to connect would take it too long
             yield Store(opened)
 
     @pytest.mark.parametrize("was_moved", [True, False])
@@ -243,24 +248,59 @@ class TestAtOnce:
         assert [now.changed for now in both] == [True, True]
         assert (await stands(store, HERE), await stands(store, THERE)) == (False, False)
 
-    @pytest.mark.parametrize("enabled", [False, None])
-    async def test_set_while_the_provider_needs_reconnecting_is_left_alone(
-        self, store: Store, other: Store, engine: AsyncEngine, enabled: bool | None
+    @pytest.mark.parametrize("was_moved", [True, False])
+    async def test_whoever_flips_second_begins_where_the_first_ended(
+        self, store: Store, engine: AsyncEngine, was_moved: bool
     ) -> None:
-        waits = asyncio.Event()
-        sqlalchemy_event.listen(engine.sync_engine, "before_cursor_execute", lambda *_: waits.set())
-        async with another(engine) as opened, opened.begin() as connection:
-            await connection.execute(
-                text("UPDATE integrations_provider SET state = 'needs_reconnect', revision = 2")
-            )
-            moving = asyncio.create_task(store.set_enabled(ADA, "gmail", HERE, enabled, toggled))
-            await asyncio.wait_for(waits.wait(), 10)
-            await asyncio.wait({moving}, timeout=0.3)  # long enough for who does not wait
+        first = insert_switch(ADA, HERE)
+        if was_moved:
+            await execute(engine, first)
+            first = "UPDATE integrations_switch SET enabled = true"
 
-        needs_reconnect = row(state=State.NEEDS_RECONNECT, revision=2)
-        assert await moving == Switched(needs_reconnect, changed=False, synced_at=NOON)
+        switched = await behind(engine, first, store.set_enabled(ADA, "gmail", HERE, None, toggled))
+
+        now = row(enabled=not was_moved, revision=1)
+        assert switched == Switched(now, changed=True, synced_at=NOON)
+        assert await history(store) == [toggled(now)]
+
+    @pytest.mark.parametrize("was_moved", [True, False])
+    async def test_whoever_sets_it_second_to_the_same_moves_nothing(
+        self, store: Store, engine: AsyncEngine, was_moved: bool
+    ) -> None:
+        first = insert_switch(ADA, HERE)
+        if was_moved:
+            await execute(engine, first)
+            first = "UPDATE integrations_switch SET enabled = true"
+
+        switched = await behind(engine, first, store.set_enabled(ADA, "gmail", HERE, was_moved, toggled))
+
+        assert switched == Switched(row(enabled=was_moved, revision=1), changed=False, synced_at=NOON)
+        assert await history(store) == []
+
+    @pytest.mark.parametrize("enabled", [False, None])
+    async def test_what_just_needs_reconnecting_is_left_alone(
+        self, store: Store, engine: AsyncEngine, enabled: bool | None
+    ) -> None:
+        first = "UPDATE integrations_provider SET state = 'needs_reconnect', revision = 2"
+
+        switched = await behind(engine, first, store.set_enabled(ADA, "gmail", HERE, enabled, toggled))
+
+        now = row(state=State.NEEDS_RECONNECT, revision=2)
+        assert switched == Switched(now, changed=False, synced_at=NOON)
         assert await moved(engine) == []
         assert await history(store) == []
+
+
+async def behind(engine: AsyncEngine, statement: str, work: Coroutine[Any, Any, T]) -> T:
+    """What *work* returns when it begins before somebody else has committed *statement*."""
+    waits = asyncio.Event()
+    sqlalchemy_event.listen(engine.sync_engine, "before_cursor_execute", lambda *_: waits.set())
+    async with another(engine) as other, other.begin() as connection:
+        await connection.exec_driver_sql(statement)
+        working = asyncio.create_task(work)
+        await asyncio.wait_for(waits.wait(), 10)
+        await asyncio.wait({working}, timeout=0.3)  # long enough for who does not wait
+    return await working
 
 
 class TestWriting:

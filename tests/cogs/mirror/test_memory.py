@@ -173,12 +173,19 @@ class Memory(RuleBasedStateMachine):
             self.settle()
             self.loop.close()
 
-    def begin(self, work: Coroutine[Any, Any, Any]) -> None:
+    def begin(self, work: Coroutine[Any, Any, Any], *, ends: bool = False) -> None:
+        """Begin *work*, which goes on step by step, or *ends* before anything else goes on."""
+        under_way = list(self.store.waiting)
+
         async def start() -> None:
             self.tasks.append(asyncio.create_task(work))
 
         self.loop.run(start())
         self.spin()
+        while ends and (own := [step for step in self.store.waiting if step not in under_way]):
+            self.store.waiting.remove(own[0])
+            own[0].set_result(None)
+            self.spin()
 
     def spin(self) -> None:
         async def idle() -> None:
@@ -203,28 +210,29 @@ class Memory(RuleBasedStateMachine):
 
     # --- what this process does
 
-    @rule(user=users)
-    def arrive(self, user: str) -> None:
+    @rule(user=users, ends=st.booleans())
+    def arrive(self, user: str, ends: bool = True) -> None:
         self.known.track(user)
-        self.begin(self.follow({user}))
+        self.begin(self.follow({user}), ends=ends)
 
     @rule(user=users)
     def leave(self, user: str) -> None:
         self.known.drop(user)
 
-    @rule(user=users, guild=st.sampled_from((*GUILDS, None)))
-    def read(self, user: str, guild: int | None) -> None:
-        self.begin(self.whatever(user, self.ledger.read(user, guild)))
+    @rule(user=users, guild=st.sampled_from((*GUILDS, None)), ends=st.booleans())
+    def read(self, user: str, guild: int | None, ends: bool) -> None:
+        self.begin(self.whatever(user, self.ledger.read(user, guild)), ends=ends)
 
-    @rule(user=users, guild=guilds, provider=providers)
-    def toggle(self, user: str, guild: int, provider: str) -> None:
+    @rule(user=users, guild=guilds, provider=providers, ends=st.booleans())
+    def toggle(self, user: str, guild: int, provider: str, ends: bool) -> None:
         enabled = not self.store.content.row(user, provider, guild).enabled
-        self.begin(self.whatever(user, self.ledger.set_enabled(user, provider, guild, enabled, toggled)))
+        work = self.ledger.set_enabled(user, provider, guild, enabled, toggled)
+        self.begin(self.whatever(user, work), ends=ends)
 
-    @rule(user=users, provider=providers, state=states)
-    def sync(self, user: str, provider: str, state: State) -> None:
+    @rule(user=users, provider=providers, state=states, ends=st.booleans())
+    def sync(self, user: str, provider: str, state: State, ends: bool) -> None:
         found = replace(self.store.content.rows[user][provider], state=state)
-        self.begin(self.whatever(user, self.ledger.record_sync(Mirror(user), [found], NOW, [])))
+        self.begin(self.whatever(user, self.ledger.record_sync(Mirror(user), [found], NOW, [])), ends=ends)
 
     @rule(user=users, provider=providers, state=states)
     def revoke(self, user: str, provider: str, state: State) -> None:
@@ -255,9 +263,9 @@ class Memory(RuleBasedStateMachine):
 
         self.begin(store())
 
-    @rule()
-    def catch_up(self) -> None:
-        told, self.told = self.told, set()
+    @rule(more=st.sets(users))
+    def catch_up(self, more: Collection[str] = ()) -> None:
+        told, self.told = self.told | set(more), set()
         self.begin(self.follow(told))
 
     # --- what happens meanwhile
@@ -295,6 +303,7 @@ class Memory(RuleBasedStateMachine):
 
     # --- what must hold
 
+    @rule()
     def settle(self) -> None:
         """Everything that is under way ends, revokes are stored, and what the log has told is read."""
         while self.store.waiting or self.told or self.unstored or self.known.unread:
@@ -318,8 +327,8 @@ class Memory(RuleBasedStateMachine):
 
 
 Memory.TestCase.settings = settings(
-    max_examples=100,
-    stateful_step_count=30,
+    max_examples=200,
+    stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
