@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from .files import files_changed
+
+# isort: split
+
 from .autogenerate import alembic_include_object
 from .changes import ChangeFeed
 from .engine import open_engine, prepare
@@ -45,6 +49,7 @@ __all__ = [
     "Store",
     "Switched",
     "alembic_include_object",
+    "files_changed",
     "inspect_database",
     "open_engine",
     "prepare",
