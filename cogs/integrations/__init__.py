@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .guard import AnyBot, Integrations, of, require, requires_integration
-from .loading import load
+from .loading import Version, load
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -40,13 +40,17 @@ __all__ = [
     "setup",
 ]
 
+_ASSEMBLY = f"{__name__}.assembly"
+_version = Version()
+
 
 async def setup(bot: AnyBot) -> None:
     """What ``load_extension`` calls: `add_to` with the settings of the environment and ``.env``.
 
     There is no ``teardown``: discord.py removes the cog, and with the cog goes everything that was opened.
     """
-    await add_to(bot)
+    assembly = await _version.assembly(_ASSEMBLY)
+    await assembly.add_to(bot, None, None)
 
 
 async def add_to(
@@ -58,7 +62,7 @@ async def add_to(
     instead of the database URL, and is never disposed of. Raises `SettingsError` with one sentence for whoever
     runs the bot; whatever goes wrong, what was opened is closed again.
     """
-    assembly = await load(f"{__name__}.assembly")
+    assembly = await load(_ASSEMBLY)
     await assembly.add_to(bot, settings, engine)
 
 

@@ -4,6 +4,9 @@ A host's ``storage.py`` or regular package ``storage/`` hides our plain folder o
 loaded from where it lies, under its full name, and later imports of it, the migrations' too, find it in
 `sys.modules`. The host's own module is neither replaced nor given a ``__path__``: it does not notice.
 
+When its files have been updated since they were imported, it is imported anew: a reload takes away the modules of
+the extension only, and new code must not run on an old storage.
+
 Raises `ImportError` with one sentence for whoever runs the bot when that cannot work.
 """
 
@@ -16,7 +19,24 @@ from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
 
-NAME = "storage.integrations"
+from .loading import STORAGE as NAME
+from .loading import forget
+
+
+def _forget_old() -> None:
+    """Forget what is no longer as it is on disk, and what a failed import has left."""
+    module = sys.modules.get(NAME)
+    if module is None or (_is_ours(module) and _changed(module)):
+        forget(NAME)
+
+
+def _changed(module: ModuleType) -> bool:
+    changed = getattr(module, "files_changed", None)  # older versions cannot tell
+    return changed is None or bool(changed())
+
+
+def _is_ours(module: ModuleType) -> bool:
+    return hasattr(module, "Integration")
 
 
 def _find() -> ModuleType:
@@ -46,9 +66,10 @@ def _load_hidden() -> ModuleType:
 
 
 def _refuse_another(module: ModuleType) -> None:
-    if not hasattr(module, "Integration"):
+    if not _is_ours(module):
         place = module.__file__ or ", ".join(module.__path__)
         raise ImportError(f"{NAME} is this bot's own module ({place}): rename it, the plugin needs the name")
 
 
+_forget_old()
 _refuse_another(_find())

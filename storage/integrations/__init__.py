@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from .files import files_changed
+
+# isort: split
+
 from .autogenerate import alembic_include_object
 from .changes import ChangeFeed
 from .deadline import Deadline
@@ -55,6 +59,7 @@ __all__ = [
     "UnknownOutcomeError",
     "alembic_include_object",
     "condition_of",
+    "files_changed",
     "inspect_database",
     "open_engine",
     "prepare",

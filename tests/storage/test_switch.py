@@ -208,7 +208,7 @@ class TestAtOnce:
         await sync(store, row())
 
     @pytest.fixture
-    async def other(self, engine: AsyncEngine, connected: None) -> AsyncIterator[Store]:
+    async def other(self, engine: AsyncEngine) -> AsyncIterator[Store]:
         async with another(engine) as opened:
             await Store(opened).read(ADA)  # or to connect would take it too long
             yield Store(opened)
