@@ -149,7 +149,7 @@ async def test_the_host_hears_of_an_app_that_was_gone_when_it_was_to_be_revoked(
     result = await world.admin.slash(world.channel, "integrations revoke", provider="github")
 
     assert "There is nothing to revoke." in shown(result)
-    assert heard(world) == [("github", Action.REVOKE, Condition.CONNECTED, Condition.NOT_CONNECTED)]
+    assert heard(world) == [("github", Action.SYNC, Condition.CONNECTED, Condition.NOT_CONNECTED)]
 
 
 async def test_the_host_hears_nothing_where_nothing_changed(world: World) -> None:
