@@ -12,7 +12,7 @@ from .deadline import Deadline
 from .engine import open_engine, prepare
 from .errors import DatabaseRefusedError, OutdatedError, SilentError, StorageError, UnknownOutcomeError
 from .inspection import DatabaseReport, Finding, inspect_database
-from .store import Store
+from .store import GIVEN_UP, Store
 from .tables import ID_LENGTH, NAME_LENGTH, REASON_LENGTH, STATUS_LENGTH
 from .values import (
     Action,
@@ -31,6 +31,7 @@ from .values import (
 )
 
 __all__ = [
+    "GIVEN_UP",
     "ID_LENGTH",
     "NAME_LENGTH",
     "REASON_LENGTH",

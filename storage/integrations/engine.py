@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from .deadline import Deadline
 from .errors import DatabaseRefusedError, translated
 from .migrations import HEAD, VERSION_TABLE, VERSIONS, load, upgrade
+from .queries import commit
 from .tables import metadata
 
 # Less than anybody waits for a write: SQLite then says itself that the file is locked, and nothing stays unknown.
@@ -109,7 +110,7 @@ async def _bring_up(engine: AsyncEngine) -> None:
         async with connected(engine) as connection:
             await connection.run_sync(_lock)
             await connection.run_sync(_migrate)
-            await connection.commit()
+            await commit(connection)
 
 
 async def _switch_to_wal(engine: AsyncEngine) -> None:

@@ -27,7 +27,7 @@ class Queries:
         with translated():
             async with self._engine.connect() as connection:
                 yield connection
-                await _commit(connection)
+                await commit(connection)
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
@@ -45,7 +45,8 @@ class Queries:
         return sqlite.insert(table)
 
 
-async def _commit(connection: AsyncConnection) -> None:
+async def commit(connection: AsyncConnection) -> None:
+    """Commit; raises `UnknownOutcomeError` when nothing says what became of it. What was refused is undone."""
     try:
         await connection.commit()
     except (DBAPIError, OSError) as error:

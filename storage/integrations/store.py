@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,9 @@ from .servers import Servers
 from .switches import ENABLED, OTHERS, Switches, remember
 from .tables import changes, events, integrations, operations, switches, syncs
 from .values import Action, Event, Fact, Facts, Integration, Mirror, condition_of
+
+# For so long what an interrupted revoke has left is tried to be seen. After that syncs go on without.
+GIVEN_UP = timedelta(hours=1)
 
 
 class Store(Servers, Switches, Operations):
@@ -59,7 +62,7 @@ class Store(Servers, Switches, Operations):
         """
         async with self._transaction() as connection:
             await self._advance(connection, seen, at)
-            busy = await _under_way(connection, seen.composio_user_id) if changes else ()
+            busy = await _under_way(connection, seen.composio_user_id, at) if changes else ()
             free = [row for row in changes if row.provider not in busy]
             written = frozenset(provider for _, provider in await self._write(connection, free))
             await remember(connection, [event for event in happened if event.provider in written])
@@ -154,7 +157,9 @@ _READ_SWITCHES = sa.select(
 ).where(switches.c.composio_user_id.in_(sa.bindparam("wanted", expanding=True)))
 
 
-async def _under_way(connection: AsyncConnection, composio_user_id: str) -> frozenset[str]:
-    """The providers of which a revoke is not finished."""
-    found = sa.select(operations.c.provider).where(operations.c.composio_user_id == composio_user_id)
+async def _under_way(connection: AsyncConnection, composio_user_id: str, at: datetime) -> frozenset[str]:
+    """The providers of which a revoke is not finished, nor given up: whoever did it says what came of it."""
+    found = sa.select(operations.c.provider).where(
+        operations.c.composio_user_id == composio_user_id, operations.c.alive_until > at - GIVEN_UP
+    )
     return frozenset((await connection.execute(found)).scalars())

@@ -83,6 +83,7 @@ class EventOutcome(Stored):
     PARTLY = "partly"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    UNKNOWN = "unknown"
     NEWER = "newer"
 
 

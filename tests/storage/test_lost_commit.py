@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from storage.integrations import State, StorageError, Store, UnknownOutcomeError
+from storage.integrations import State, StorageError, Store, UnknownOutcomeError, prepare
 from tests.storage.conftest import on_postgres, on_sqlite
 from tests.storage.counting import Wire
 from tests.storage.databases import execute, file_of, picture
@@ -158,6 +158,23 @@ class TestACommitThatIsRefused:
         await host_s.dispose()
 
         assert (await store.read(ADA)).rows == {"gmail": row(revision=1)}
+
+    @on_sqlite
+    async def test_of_a_migration_leaves_nothing_and_no_lock(self, url: str) -> None:
+        host_s = create_async_engine(url, connect_args={"timeout": 0})
+        await execute(host_s, "CREATE TABLE member (id INTEGER)")
+        before = await picture(host_s)
+        with closing(sqlite3.connect(file_of(url), isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT * FROM member").fetchall()
+
+            with pytest.raises(StorageError, match="database is locked"):
+                await prepare(host_s)
+
+        with closing(sqlite3.connect(file_of(url), timeout=0)) as other:
+            other.execute("INSERT INTO member VALUES (1)")
+        assert await picture(host_s) == before
+        await host_s.dispose()
 
     @on_sqlite
     async def test_by_a_full_disk_has_stored_nothing(self, store: Store, engine: AsyncEngine, url: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.integrations import (
+    GIVEN_UP,
     Condition,
     Event,
     EventOutcome,
@@ -226,6 +227,15 @@ class TestASyncMeanwhile:
         assert (await store.read(ADA)).rows == {"gmail": row(revision=1), "notion": row("notion", revision=1)}
         assert (await store.read(ADA)).synced_at == LATER
         assert await history(store) == [event("notion")]
+
+    async def test_goes_on_without_whoever_has_not_been_heard_of_for_too_long(self, store: Store) -> None:
+        changes = [row(state=State.NEEDS_RECONNECT, revision=1)]
+        end = FIRST.alive_until + GIVEN_UP
+
+        for at, written in ((end - timedelta(seconds=1), set()), (end, {"gmail"})):
+            assert await store.record_sync(await store.read(ADA), changes, at) == written
+
+        assert await store.operations() == [FIRST]  # it is still to be told
 
     async def test_of_another_user_is_not_concerned(self, store: Store) -> None:
         bob = row(composio_user_id="bob")

@@ -107,14 +107,17 @@ _REVOKED = {
     EventOutcome.PARTLY: "only partly revoked",
     EventOutcome.FAILED: "not revoked: it failed",
     EventOutcome.INTERRUPTED: "revoke interrupted",
+    EventOutcome.UNKNOWN: "not known whether it was revoked",
     EventOutcome.NEWER: "revoked, with an outcome newer than this bot knows",
 }
 
 
 def _how_many(event: Event) -> str:
     """How far a revoke came that did not come to its end."""
-    told = event.outcome in (EventOutcome.PARTLY, EventOutcome.INTERRUPTED) and event.accounts is not None
-    return f": {event.accounts_gone} of {count(event.accounts or 0, 'account')} gone" if told else ""
+    if event.outcome not in (EventOutcome.PARTLY, EventOutcome.INTERRUPTED) or event.accounts is None:
+        return ""
+    gone = "not known how many" if event.accounts_gone is None else event.accounts_gone
+    return f": {gone} of {count(event.accounts, 'account')} gone"
 
 
 def _buttons(provider: Provider | None, number: int, *, more: bool) -> discord.ui.View:

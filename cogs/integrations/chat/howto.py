@@ -70,7 +70,10 @@ async def _connected(context: Context, reply: Reply, name: str) -> None:
     await reply.wait()
     found = await context.service.sync(user_id, actor(interaction))
     mirror = await context.look(interaction)
-    await reply.show(report.answer(context, found, text=_verdict(provider, mirror.get(provider.id))))
+    verdict = _verdict(provider, mirror.get(provider.id))
+    if provider.id in found.left_alone:
+        verdict = f"⚪ {clean(provider.label)} was being changed here at the same time. Press again in a moment."
+    await reply.show(report.answer(context, found, text=verdict))
 
 
 def _verdict(provider: Provider, row: Integration) -> str:

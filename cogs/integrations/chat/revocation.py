@@ -8,6 +8,8 @@ from contextlib import suppress
 
 import discord
 
+from storage.integrations import EventOutcome
+
 from ..mirror.accounts import Account
 from ..mirror.catalog import Provider
 from ..mirror.errors import ComposioError, Right, StorageUnavailableError
@@ -69,13 +71,14 @@ async def _revoke(context: Context, reply: Reply, provider: Provider, accounts: 
         await follow(run, reply.progress, lambda done, of: f"Revoking… {done} of {of}")
         receipt = await run.report()
     except StorageUnavailableError as error:  # it could not be written down before
-        await reply.show(Answer(text=f"{for_error(error)} Nothing was revoked."))
+        await reply.add(Answer(text=f"{for_error(error)} Nothing was revoked."))
         return
     except asyncio.CancelledError:
-        await reply.show(Answer(text=_STOPPED))
+        await reply.add(Answer(text=_STOPPED if run.total else "The bot was stopped. Nothing was revoked."))
         raise
+    # Not `show`: the message may have been dismissed meanwhile.
     embed = _receipt(provider, receipt, context.dashboard_url)
-    await reply.show(Answer(embed, row_of(dashboard(context.dashboard_url))))
+    await reply.add(Answer(embed, row_of(dashboard(context.dashboard_url))))
 
 
 def _question(provider: Provider, accounts: Sequence[Account], user_id: str) -> discord.Embed:
@@ -91,7 +94,7 @@ def _question(provider: Provider, accounts: Sequence[Account], user_id: str) -> 
 
 def _account(account: Account) -> str:
     state = "active" if account.usable else clean(account.status.lower())
-    return f"**{clean(shorten(account.name, 40))}** · {state} · since {day(account.created_at)}"
+    return f"**{clean(shorten(account.name, 40))}** · {state} · added {day(account.created_at)}"
 
 
 # ---------------------------------------------------------------- the receipt
@@ -116,9 +119,15 @@ def _receipt(provider: Provider, receipt: RevokeReceipt, dashboard_url: str) -> 
 
 
 def _title(label: str, receipt: RevokeReceipt) -> str:
-    if receipt.complete:
-        return f"{label} revoked"
-    return f"{label}: " + ("only partly revoked" if receipt.gone else "not revoked")
+    match receipt.outcome:
+        case EventOutcome.DONE:
+            return f"{label} revoked"
+        case EventOutcome.UNKNOWN:
+            return f"{label}: not known whether it is revoked"
+        case EventOutcome.PARTLY:
+            return f"{label}: only partly revoked"
+        case _:
+            return f"{label}: not revoked"
 
 
 def _line(entry: AccountReceipt, label: str, dashboard_url: str) -> str:

@@ -17,7 +17,7 @@ class Deadlines:
     """After how many seconds a call ends at the latest. The time-outs of HTTP begin anew with every byte.
 
     `accounts`: an interaction's token lives 15 minutes, and what is read has to be stored and told.
-    `account`: 5 for a slot of the budget, and two tries that time out after 15 each.
+    `account`: 5 for a slot of the budget, and two of its three tries, if they time out after 15 each.
     `write`, `check`: one try: 5 for a slot, 5 to connect, 15 for the answer.
     `close`: nothing is lost when a connection is not closed properly.
     """

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from ..mirror.accounts import ID_LENGTH
 from ..mirror.errors import ComposioBusyError, ComposioRefusedError, ComposioUnavailableError, Trouble
+from .belief import refusal_of
 from .text import line
 
 
@@ -26,12 +27,13 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (sdk.AuthenticationError, sdk.PermissionDeniedError) as error:
+        if refusal_of(error) is None:  # a gateway's page says nothing about the key
+            raise _unusable(error) from None
         raise ComposioRefusedError(f"status {error.status_code}") from None
     except sdk.RateLimitError as error:
         raise ComposioBusyError(_retry_after(error.response)) from None
     except sdk.APIStatusError as error:
-        detail = f"status {error.status_code}, request {line(error.request_id or 'without id', ID_LENGTH)}"
-        raise ComposioUnavailableError(Trouble.SERVER, detail) from None
+        raise _unusable(error) from None
     except ValidationError as error:
         raise ComposioUnavailableError(Trouble.UNREADABLE, _shape(error)) from None
     except (sdk.ComposioError, httpx.HTTPError, aiohttp.ClientError, OSError) as error:
@@ -39,6 +41,11 @@ def translated() -> Iterator[None]:
     except (ValueError, OverflowError, RecursionError) as error:
         # The SDK refuses ids that make no path, and reads Retry-After and the bodies of errors without a net.
         raise ComposioUnavailableError(Trouble.UNREADABLE, type(error).__name__) from None
+
+
+def _unusable(error: sdk.APIStatusError) -> ComposioUnavailableError:
+    detail = f"status {error.status_code}, request {line(error.request_id or 'without id', ID_LENGTH)}"
+    return ComposioUnavailableError(Trouble.SERVER, detail)
 
 
 def _unanswered(error: BaseException) -> ComposioUnavailableError:

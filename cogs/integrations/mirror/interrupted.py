@@ -8,7 +8,16 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
 
-from storage.integrations import Action, EventOutcome, Integration, Operation, OutdatedError
+from storage.integrations import (
+    GIVEN_UP,
+    Action,
+    Event,
+    EventOutcome,
+    Integration,
+    Operation,
+    OutdatedError,
+    State,
+)
 
 from .accounts import Accounts
 from .catalog import Catalog
@@ -20,7 +29,9 @@ from .results import Actor
 log = logging.getLogger(__name__)
 
 # How often is looked for what other processes left, and how soon again when Composio could not be asked.
-SCAN_SECONDS, AGAIN_SECONDS = 3600.0, 60.0
+SCAN_SECONDS, AGAIN_SECONDS = 600.0, 60.0
+# Nobody says that he is alive for longer than this in advance: then somebody's clock was put back.
+FAR = 120.0
 
 
 class Interrupted:
@@ -37,20 +48,20 @@ class Interrupted:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to look: at the start, when one that seemed alive may be dead, and now and then."""
-        return asyncio.get_running_loop().time() >= self._next
+        """Whether it is time: at the start, when one may be dead or kept a sync from writing, and now and then."""
+        return self._ledger.left_alone or asyncio.get_running_loop().time() >= self._next
 
     async def look_into(self, own: Collection[str]) -> None:
         """Look into the revokes that nobody does any more; *own* are those of this process.
 
         Raises `StorageUnavailableError`; what is not done then is done the next time.
         """
-        wait = SCAN_SECONDS
+        wait, self._ledger.left_alone = SCAN_SECONDS, False
         for operation in await self._ledger.operations():
             left = (operation.alive_until - self._clock()).total_seconds()
             if operation.id in own:
                 continue
-            if left > 0:
+            if 0 < left < FAR:
                 wait = min(wait, left + 1.0)
             elif not await self._told(operation):
                 wait = min(wait, AGAIN_SECONDS)
@@ -58,36 +69,40 @@ class Interrupted:
 
     async def _told(self, operation: Operation) -> bool:
         """Whether it was looked into and stored, or somebody else has done so."""
+        stored = await self._ledger.stored(operation.composio_user_id)
+        before, gone, row = stored.get(operation.provider), None, None
         try:
-            gone = [one for one in operation.account_ids if await self._accounts.account(one) is None]
-            stored = await self._ledger.stored(operation.composio_user_id)
-            before = stored.get(operation.provider)
+            gone = [await self._accounts.account(one) for one in operation.account_ids].count(None)
             row = await self._row(before, stored.synced_at)
         except ComposioError as error:
             log.warning("could not look into an interrupted revoke of %s: %s", operation.provider, error)
-            return False
-        actor = Actor(operation.guild_id, operation.person_id)
-        event = replace(
-            actor.event(Action.REVOKE, self._clock(), Change(before, row or before)),
-            outcome=EventOutcome.INTERRUPTED,
-            accounts=len(operation.account_ids),
-            accounts_gone=len(gone),
-            operation=operation.id,
-        )
+            if self._clock() - operation.alive_until < GIVEN_UP:
+                return False
+        event = self._event(operation, Change(before, row or before), gone)
         try:
             told = await self._ledger.finish(operation, row, event, only_open=True)
         except OutdatedError:  # somebody has just written it
             return False
         if told:
             self._ledger.tell(event)
-            many = len(operation.account_ids)
-            log.warning("a revoke of %s was interrupted: %d of %d gone", operation.provider, len(gone), many)
+            of, known = len(operation.account_ids), "not known how many" if gone is None else gone
+            log.warning("a revoke of %s was interrupted: %s of %d gone", operation.provider, known, of)
         return True
 
+    def _event(self, operation: Operation, change: Change, gone: int | None) -> Event:
+        actor = Actor(operation.guild_id, operation.person_id)
+        return replace(
+            actor.event(Action.REVOKE, self._clock(), change),
+            outcome=EventOutcome.INTERRUPTED,
+            accounts=len(operation.account_ids),
+            accounts_gone=gone,
+            operation=operation.id,
+        )
+
     async def _row(self, before: Integration, synced_at: datetime | None) -> Integration | None:
-        """What Composio has of the provider now; None when it has left the catalogue."""
+        """What Composio has of the provider now; None when it has left the catalogue, or is not ours to write."""
         provider = self._catalog.by_id.get(before.provider)
-        if provider is None:
+        if provider is None or before.state is State.NEWER:
             return None
         accounts = await self._accounts.accounts(before.composio_user_id, provider.toolkits)
         return derive(before, accounts, Seen(synced_at, self._clock()))

@@ -114,15 +114,14 @@ class Known:
         return True
 
     def _learn_switches(self, composio_user_id: str, facts: Facts) -> None:
-        before = {} if facts.complete else self._switches.get(composio_user_id, {})
-        kept = {guild_id: text for guild_id, text in before.items() if guild_id not in facts.switches}
-        learned = {
-            guild_id: "".join(_OFF_OR_ON[moved.get(name)] for name in self._places)
-            for guild_id, moved in facts.switches.items()
-            if moved
-        }
-        if kept or learned:
-            self._switches[composio_user_id] = kept | learned
+        known = {} if facts.complete else self._switches.pop(composio_user_id, {})
+        for guild_id, moved in facts.switches.items():
+            if moved:
+                known[guild_id] = "".join(_OFF_OR_ON[moved.get(name)] for name in self._places)
+            else:
+                known.pop(guild_id, None)
+        if known:
+            self._switches[composio_user_id] = known
         else:
             self._switches.pop(composio_user_id, None)
 

@@ -23,7 +23,8 @@ BATCH = 100
 class Ledger:
     """Raises `StorageUnavailableError` when the database failed; nothing has changed then, unless it says so.
 
-    ``known`` is that memory. *notify* is told of every event that changed a provider's condition.
+    ``known`` is that memory. ``left_alone`` says that a sync could not write a row: a revoke of it may have been
+    interrupted. *notify* is told of every event that changed a provider's condition.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Ledger:
         self._notify = notify
         self._waits = Waits(store.writers, patience or Patience())
         self.outage = self._waits.outage
+        self.left_alone = False
 
     async def read(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:
         """What a server has of a Composio user; what a revoke has left counts before it is stored."""
@@ -89,17 +91,27 @@ class Ledger:
         except StorageUnavailableError as error:
             if not error.unknown:
                 raise
-            names = await self._was_recorded(seen, changes, at)
+            names = await self._was_recorded(seen, changes, at, error)
         written = [row.written() for row in changes if row.provider in names]
+        self.left_alone = self.left_alone or len(written) < len(changes)
         await self._look_again(self.known.wrote(written, ticket))
         for event in happened:
             if event.provider in names:
                 self.tell(event)
         return written
 
-    async def _was_recorded(self, seen: Mirror, changes: Sequence[Integration], at: datetime) -> frozenset[str]:
-        """Which of *changes* were stored by a write whose answer was lost. Raises `OutdatedError` for none."""
-        now = await self.stored(seen.composio_user_id)
+    async def _was_recorded(
+        self, seen: Mirror, changes: Sequence[Integration], at: datetime, error: StorageUnavailableError
+    ) -> frozenset[str]:
+        """Which of *changes* were stored by a write whose answer was lost.
+
+        Raises `OutdatedError` for none, and *error* when that cannot be seen.
+        """
+        try:
+            now = await self.stored(seen.composio_user_id)
+        except StorageUnavailableError:
+            self.known.unknow(seen.composio_user_id)
+            raise error from None
         if (now.revision, now.synced_at) != (seen.revision + 1, at):
             raise OutdatedError(seen.composio_user_id)
         return frozenset(row.provider for row in changes if now.get(row.provider).revision > row.revision)
@@ -153,7 +165,11 @@ class Ledger:
 
     async def begin(self, operation: Operation) -> None:
         """Write down what is to be revoked; when that fails nothing may be."""
-        await self._waits.write(lambda: self._store.begin_operation(operation))
+        try:
+            await self._waits.write(lambda: self._store.begin_operation(operation))
+        except StorageUnavailableError as error:
+            if not error.unknown or not await self._is_open(operation):
+                raise StorageUnavailableError(error.reference) from error
 
     async def keep(self, operation_ids: Collection[str], until: datetime) -> None:
         """Say that these revokes are under way until then at least."""
@@ -173,13 +189,16 @@ class Ledger:
                 lambda: self._store.finish_operation(operation.id, row, happened, only_open=only_open)
             )
         except StorageUnavailableError as error:
-            if not error.unknown or operation.id in {one.id for one in await self.operations()}:
+            if not error.unknown or await self._is_open(operation):
                 raise
             stored = True
         if stored:
             self.known.settle(operation.composio_user_id, operation.provider)
             await self._look_again(self.known.wrote([row.written()] if row else [], ticket))
         return stored
+
+    async def _is_open(self, operation: Operation) -> bool:
+        return operation.id in {one.id for one in await self.operations()}
 
     def tell(self, happened: Event) -> None:
         """Tell the host of what changed a provider's condition."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from storage.integrations import Action, Condition, Event, Integration, condition_of
+from storage.integrations import Action, Condition, Event, EventOutcome, Integration, State, condition_of
 
 from .accounts import Account
 from .plan import Change, Plan
-from .revoke import AccountReceipt
+from .revoke import AccountReceipt, outcome_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class Actor:
             composio_user_id=row.composio_user_id,
             provider=row.provider,
             action=action,
-            before=Condition(change.before.state.value),
-            after=Condition(row.state.value),
+            before=_condition(change.before),
+            after=_condition(row),
             guild_id=self.guild_id,
             person_id=self.person_id,
             status=row.status,
@@ -39,6 +39,11 @@ class Actor:
         """What the history remembers of a switch that was moved to where it stands in *row*."""
         before = condition_of(row.state, not row.enabled)
         return replace(self.event(Action.TOGGLE, at, Change(row, row)), before=before, after=row.condition)
+
+
+def _condition(row: Integration) -> Condition:
+    # What only a newer version understands is never written; what a revoke has left of it is not connected here.
+    return Condition.NOT_CONNECTED if row.state is State.NEWER else Condition(row.state.value)
 
 
 NOBODY = Actor()
@@ -73,6 +78,11 @@ class RevokeReceipt:
     def gone(self) -> int:
         """How many of those that were confirmed no longer exist."""
         return sum(receipt.gone for receipt in self.accounts)
+
+    @property
+    def outcome(self) -> EventOutcome:
+        """How it ended."""
+        return outcome_of(self.accounts)
 
     @property
     def complete(self) -> bool:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 
+from storage.integrations import EventOutcome
+
 from .accounts import Account, Accounts, Revocation
-from .errors import ComposioError, ComposioUnavailableError
+from .errors import ComposioBudgetError, ComposioError
 
 
 class Outcome(Enum):
@@ -34,6 +36,7 @@ class Outcome(Enum):
 
 
 GONE = frozenset({Outcome.REVOKED, Outcome.NOT_REVOCABLE, Outcome.NOT_ACTIVE, Outcome.ALREADY_GONE})
+_STILL_THERE = frozenset({Outcome.STILL_CONNECTED, Outcome.REVOKED_NOT_DELETED, Outcome.NOT_DELETED})
 _DELETED = {
     Revocation.REVOKED: Outcome.REVOKED,
     Revocation.UNSUPPORTED: Outcome.NOT_REVOCABLE,
@@ -63,12 +66,28 @@ class AccountReceipt:
         return self.account._replace(status="REVOKED") if revoked else self.account
 
     def held_against(self, seen: Mapping[str, Account]) -> AccountReceipt:
-        """The same after a later look at all accounts: one that is still shown is still there."""
+        """The same after a later look at all accounts: one that is still shown is still there.
+
+        That one is not shown proves nothing, but what was said to be there has lost its proof.
+        """
         now = seen.get(self.account.id)
-        if now is None or not (self.gone or self.outcome is Outcome.UNCLEAR):
+        if now is None:
+            return replace(self, outcome=Outcome.UNCLEAR) if self.outcome in _STILL_THERE else self
+        if not (self.gone or self.outcome is Outcome.UNCLEAR):
             return self
         revoked = now.status == "REVOKED" and self.account.status != "REVOKED"
         return replace(self, outcome=Outcome.REVOKED_NOT_DELETED if revoked else Outcome.STILL_CONNECTED)
+
+
+def outcome_of(receipts: Sequence[AccountReceipt]) -> EventOutcome:
+    """How a revoke ended, in one word."""
+    outcomes = {receipt.outcome for receipt in receipts}
+    if all(receipt.gone for receipt in receipts):
+        return EventOutcome.DONE
+    if Outcome.UNCLEAR in outcomes:
+        return EventOutcome.UNKNOWN
+    some = outcomes & {*GONE, Outcome.REVOKED_NOT_DELETED}
+    return EventOutcome.PARTLY if some else EventOutcome.FAILED
 
 
 async def revoke_accounts(
@@ -79,19 +98,25 @@ async def revoke_accounts(
 ) -> list[AccountReceipt]:
     """Revoke and delete *accounts* in order, until the first that fails or the time is up; the rest is not tried.
 
-    *told* gets the receipts so far after each account.
+    *told* gets the receipts so far after each account, and as soon as one is revoked, before it is deleted.
     """
     receipts: list[AccountReceipt] = []
     for account in accounts:
-        goes_on = not receipts or (receipts[-1].gone and has_time())
-        receipts.append(
-            await _revoke_one(gateway, account) if goes_on else AccountReceipt(account, Outcome.NOT_TRIED)
-        )
+        if receipts and not (receipts[-1].gone and has_time()):
+            receipts.append(AccountReceipt(account, Outcome.NOT_TRIED))
+            continue
+
+        def revoked(interim: AccountReceipt) -> None:
+            told([*receipts, interim])
+
+        receipts.append(await _revoke_one(gateway, account, revoked))
         told(receipts)
     return receipts
 
 
-async def _revoke_one(gateway: Accounts, account: Account) -> AccountReceipt:
+async def _revoke_one(
+    gateway: Accounts, account: Account, revoked: Callable[[AccountReceipt], None]
+) -> AccountReceipt:
     try:
         revocation = await gateway.revoke(account.id)
     except ComposioError as error:
@@ -101,6 +126,8 @@ async def _revoke_one(gateway: Accounts, account: Account) -> AccountReceipt:
         revocation = Revocation.REVOKED
     if revocation is Revocation.GONE:
         return AccountReceipt(account, Outcome.ALREADY_GONE)
+    if revocation is Revocation.REVOKED:
+        revoked(AccountReceipt(account, Outcome.REVOKED_NOT_DELETED))
     try:
         await gateway.delete(account.id)
     except ComposioError as error:
@@ -112,8 +139,8 @@ async def _revoke_one(gateway: Accounts, account: Account) -> AccountReceipt:
 
 async def _look(gateway: Accounts, account: Account, error: ComposioError) -> AccountReceipt:
     """After a write that failed: what is there now? A lost answer says nothing about the effect."""
-    if not isinstance(error, ComposioUnavailableError):
-        return AccountReceipt(account, Outcome.STILL_CONNECTED, error)  # refused before anything happened
+    if isinstance(error, ComposioBudgetError):
+        return AccountReceipt(account, Outcome.STILL_CONNECTED, error)  # it was never sent
     try:
         now = await gateway.account(account.id)
     except ComposioError:

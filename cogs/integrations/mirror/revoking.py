@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from storage.integrations import Action, Event, EventOutcome, Integration, Operation, OutdatedError
+from storage.integrations import Action, Event, Integration, Operation, OutdatedError, State
 
 from .accounts import Account, Accounts
 from .catalog import Catalog, Provider
@@ -19,14 +20,15 @@ from .interrupted import Interrupted
 from .ledger import Ledger
 from .plan import Change, Seen, derive
 from .results import NOBODY, Actor, RevokeReceipt
-from .revoke import AccountReceipt, revoke_accounts
+from .revoke import AccountReceipt, outcome_of, revoke_accounts
 from .running import Run, Running
 from .service import ATTEMPTS
 from .urgency import background
 
 log = logging.getLogger(__name__)
 
-# An interaction's token lives 15 minutes. No account is begun after ten; one takes at most two, and the look half.
+# An interaction's token lives 15 minutes. No account is begun after ten; one takes two and a half at most, and the
+# look half a minute.
 REVOKE_SECONDS = 600.0
 LOOK_SECONDS = 30.0
 # A revoke that says nothing of itself for so long was interrupted; it does every few seconds.
@@ -52,16 +54,34 @@ class Job:
         rest = self.confirmed[len(self.receipts) :]
         return [*(account for receipt in self.receipts if (account := receipt.left)), *rest]
 
-    def row(self, left: Sequence[Account], now: datetime) -> Integration:
-        """What *left* amounts to."""
-        return derive(self.before, left, Seen(self.synced_at, now))
+    @property
+    def gone(self) -> int:
+        """How many no longer exist."""
+        return sum(receipt.gone for receipt in self.receipts)
+
+    def row(self, stored: Integration, seen: Sequence[Account] | None, now: datetime) -> Integration:
+        """What was *seen* amounts to; when nothing could be seen, what is left as far as is known."""
+        if seen is None and not self._were_all:
+            return stored  # another account may go on working
+        return derive(stored, self.left if seen is None else seen, Seen(self.synced_at, now))
+
+    @property
+    def _were_all(self) -> bool:
+        """Whether those that were confirmed are all that were known."""
+        usable = sum(account.usable for account in self.confirmed)
+        ids = (None, *self.operation.account_ids)
+        return self.before.account_id in ids and self.before.usable_accounts <= usable
 
     def event(self, at: datetime, row: Integration) -> Event:
         """What the history remembers."""
-        gone, of = sum(receipt.gone for receipt in self.receipts), len(self.confirmed)
-        outcome = EventOutcome.DONE if gone == of else EventOutcome.PARTLY if gone else EventOutcome.FAILED
         event = self.by.event(Action.REVOKE, at, Change(self.before, row))
-        return replace(event, outcome=outcome, accounts=of, accounts_gone=gone, operation=self.operation.id)
+        return replace(
+            event,
+            outcome=outcome_of(self.receipts),
+            accounts=len(self.confirmed),
+            accounts_gone=self.gone,
+            operation=self.operation.id,
+        )
 
 
 class Revoker:
@@ -90,7 +110,7 @@ class Revoker:
         self._interrupted = Interrupted(accounts=accounts, ledger=ledger, catalog=catalog, clock=clock)
         self._jobs: dict[str, Job] = {}
         self._unstored: dict[str, Job] = {}
-        self._working = False
+        self._working: set[str] = set()
 
     async def close(self) -> None:
         """Let what is under way end, for at most four seconds; then cancel it."""
@@ -129,21 +149,23 @@ class Revoker:
         return Run(self._running, lambda run: self._revoke(job, run))
 
     async def _revoke(self, job: Job, run: Run[RevokeReceipt]) -> RevokeReceipt:
-        await self._read_row(job)
+        stored = await self._ledger.stored(job.operation.composio_user_id)
+        job.before, job.synced_at = stored.get(job.provider.id), stored.synced_at
         await self._ledger.begin(job.operation)
+        run.progress(0, len(job.confirmed))
         self._jobs[job.operation.id] = job
         until = _now() + REVOKE_SECONDS
 
         def told(receipts: Sequence[AccountReceipt]) -> None:
             job.receipts = list(receipts)
-            run.progress(len(receipts), len(job.confirmed))
+            run.progress(job.gone, len(job.confirmed))
             if job.left != list(job.confirmed):
                 # Whoever asks from now on is told so, whatever the database does.
-                self._ledger.known.assume(job.row(job.left, self._clock()))
+                self._ledger.known.assume(job.row(job.before, None, self._clock()))
 
         self._outdate(job.operation.composio_user_id)
         try:
-            await revoke_accounts(self._accounts, job.confirmed, told, has_time=lambda: _now() < until)
+            job.receipts = await revoke_accounts(self._accounts, job.confirmed, told, lambda: _now() < until)
             return await self._conclude(job)
         except asyncio.CancelledError:
             log.warning("stopped while revoking %s: the next start looks what became of it", job.provider.id)
@@ -152,10 +174,6 @@ class Revoker:
         finally:
             self._outdate(job.operation.composio_user_id)
             self._jobs.pop(job.operation.id, None)
-
-    async def _read_row(self, job: Job) -> None:
-        stored = await self._ledger.stored(job.operation.composio_user_id)
-        job.before, job.synced_at = stored.get(job.provider.id), stored.synced_at
 
     async def _let_go(self, job: Job) -> None:
         with suppress(StorageUnavailableError):  # then it is looked into a little later
@@ -187,52 +205,59 @@ class Revoker:
 
         The row's revision always moves, so that a sync that read the accounts earlier cannot bring them back.
         """
-        left = job.left if seen is None else seen
+        self._tell(job, job.row(job.before, seen, self._clock()))
         try:
             for _ in range(ATTEMPTS):
-                await self._read_row(job)
-                row = job.row(left, self._clock())
+                stored = await self._ledger.stored(job.operation.composio_user_id)
+                row = job.row(stored.get(job.provider.id), seen, self._clock())
+                # What only a newer version understands is left as it is.
+                known = None if row.state is State.NEWER or job.before.state is State.NEWER else row
                 with suppress(OutdatedError):
-                    await self._ledger.finish(job.operation, row, self._told(job, row))
+                    await self._ledger.finish(job.operation, known, job.event(self._clock(), row))
                     self._unstored.pop(job.operation.id, None)
-                    return row.written()
+                    return known.written() if known else row
         except StorageUnavailableError:
             pass
-        row = job.row(left, self._clock())
-        self._ledger.known.assume(row)
-        self._told(job, row)
         self._unstored[job.operation.id] = job
         return None
 
-    def _told(self, job: Job, row: Integration) -> Event:
-        """The event; the host learns of it once, whether or not the database did."""
-        event = job.event(self._clock(), row)
+    def _tell(self, job: Job, row: Integration) -> None:
+        """Memory and the host learn of it, whether or not the database does; the host once."""
+        self._ledger.known.assume(row)
         if not job.told:
             job.told = True
-            self._ledger.tell(event)
-        return event
+            self._ledger.tell(job.event(self._clock(), row))
 
     # ---------------------------------------------------------------- what is done again and again
 
     def look_soon(self) -> None:
         """Say that what runs is alive, store what could not be stored, and look into what was interrupted."""
-        due = self._jobs or self._unstored or self._interrupted.due
-        if due and not self._working and not self._running.closed:
-            self._working = True
-            self._running.start(self._work())
+        if self._jobs:
+            self._start(self._keep)
+        if self._unstored or self._interrupted.due:
+            self._start(self._catch_up)
 
-    async def _work(self) -> None:
+    def _start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if work.__name__ not in self._working and not self._running.closed:
+            self._working.add(work.__name__)
+            self._running.start(self._once(work))
+
+    async def _once(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
             with background(), suppress(StorageUnavailableError):
-                if self._jobs:
-                    await self._ledger.keep(list(self._jobs), self._clock() + ALIVE)
-                for job in list(self._unstored.values()):
-                    await self._ledger.stored(job.operation.composio_user_id)  # before Composio is asked in vain
-                    await self._store(job, await self._look(job))
-                if self._interrupted.due:
-                    await self._interrupted.look_into(self._jobs.keys() | self._unstored.keys())
+                await work()
         finally:
-            self._working = False
+            self._working.discard(work.__name__)
+
+    async def _keep(self) -> None:
+        await self._ledger.keep(list(self._jobs), self._clock() + ALIVE)
+
+    async def _catch_up(self) -> None:
+        for job in list(self._unstored.values()):
+            await self._ledger.stored(job.operation.composio_user_id)  # before Composio is asked in vain
+            await self._store(job, await self._look(job))
+        if self._interrupted.due:
+            await self._interrupted.look_into(self._jobs.keys() | self._unstored.keys())
 
 
 def _now() -> float:

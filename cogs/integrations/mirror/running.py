@@ -27,10 +27,6 @@ class Running:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def shielded(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """What *work* returns or raises; it goes on when the caller is cancelled."""
-        return await asyncio.shield(self.start(work))
-
     async def settled(self, seconds: float | None = None) -> None:
         """Return when nothing is under way any more, or after *seconds*."""
         if self._tasks:

@@ -13,6 +13,7 @@ from .known import Has
 from .ledger import BATCH, Ledger
 from .running import Running
 from .tenancy import Tenancy
+from .urgency import background
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Servers:
         self._known_shards: set[tuple[int, int]] = set()
         self._running = Running()
         self._working = False
+        self._told = False
 
     def arrived(self, guild_ids: Iterable[int]) -> None:
         """The bot is in these servers; the rows of those that are not served yet are read soon."""
@@ -115,12 +117,17 @@ class Servers:
 
     async def _work(self) -> None:
         try:
-            while self._arriving or self._ready or self._leaving:
-                await self._arrive()
-                await self._look_for_left()
-                await self._leave()
+            with background():
+                while self._arriving or self._ready or self._leaving:
+                    await self._arrive()
+                    await self._look_for_left()
+                    await self._leave()
         except StorageUnavailableError as error:
-            log.warning("the servers that came or went are stored at the next look: reference %s", error.reference)
+            if not self._told:
+                log.warning("the servers that came or went are stored at the next look: reference %s", error.reference)
+            self._told = True
+        else:
+            self._told = False
         finally:
             self._working = False
 

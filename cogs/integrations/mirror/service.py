@@ -112,6 +112,9 @@ class IntegrationService:
         def happened(now: Integration) -> Event:
             return by.switched(self._clock(), now)
 
+        left = self._ledger.known.assumed(composio_user_id).get(provider.id)
+        if left and left.state is not State.CONNECTED:  # a revoke that is not stored yet
+            raise NotConnectedError(provider.label, left.state)
         switched = await self._ledger.set_enabled(composio_user_id, provider.id, guild_id, enabled, happened)
         if not switched.changed and switched.row.state is not State.CONNECTED:
             raise NotConnectedError(provider.label, switched.row.state)

@@ -74,8 +74,8 @@ class Upkeep:
             while self._again:
                 self._again = False
                 await self._follow()
-            self._servers.work_soon()
-            self._revokes.look_soon()
+                self._servers.work_soon()
+                self._revokes.look_soon()
         finally:
             self._looking = False
 

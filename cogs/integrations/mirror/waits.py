@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from storage.integrations import Deadline, SilentError, StorageError, UnknownOutcomeError
 
 from .errors import StorageUnavailableError
+from .urgency import is_background
 
 log = logging.getLogger(__name__)
 
@@ -99,10 +100,14 @@ class Waits:
                 return await work()
 
         try:
-            return await deadline.within(turn())
+            done = await deadline.within(turn())
         except StorageError as error:
+            if is_background():  # it is done again and again: one line is enough
+                raise self.outage.failed("written", error) from error
             reference = secrets.token_hex(4)
             # Without the traceback: SQLAlchemy's errors quote the values, and an account's name can be an address.
             log.error("the database failed, reference %s: %s", reference, error)  # noqa: TRY400
             unknown = began and isinstance(error, SilentError | UnknownOutcomeError)
             raise StorageUnavailableError(reference, unknown=unknown) from error
+        self.outage.worked("written")
+        return done

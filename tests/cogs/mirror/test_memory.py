@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Coroutine, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -44,9 +44,23 @@ USERS, GUILDS = ("ada", "bob"), (1, 2)
 PROVIDERS = ("gmail", "github")
 MEANWHILE = ("switched", "written", "backed up", "restored")
 
+TO_THE_END = 100
+
+
+class Act(NamedTuple):
+    """What this process does for a Composio user, at once with other things."""
+
+    what: str
+    guild: int
+    provider: str
+    state: State
+
+
 users, guilds = st.sampled_from(USERS), st.sampled_from(GUILDS)
 providers = st.sampled_from(PROVIDERS)
 states = st.sampled_from((State.CONNECTED, State.NEEDS_RECONNECT, State.NOT_CONNECTED))
+whats = st.sampled_from(("learn", "read", "toggle", "sync", "revoke"))
+acts = st.builds(Act, whats, guilds, providers, states)
 
 
 def connected() -> dict[str, dict[str, Integration]]:
@@ -173,8 +187,8 @@ class Memory(RuleBasedStateMachine):
             self.settle()
             self.loop.close()
 
-    def begin(self, work: Coroutine[Any, Any, Any], *, ends: bool = False) -> None:
-        """Begin *work*, which goes on step by step, or *ends* before anything else goes on."""
+    def begin(self, work: Coroutine[Any, Any, Any], steps: int = 0) -> None:
+        """Begin *work*, and let it take so many steps before anything else goes on."""
         under_way = list(self.store.waiting)
 
         async def start() -> None:
@@ -182,10 +196,11 @@ class Memory(RuleBasedStateMachine):
 
         self.loop.run(start())
         self.spin()
-        while ends and (own := [step for step in self.store.waiting if step not in under_way]):
+        while steps and (own := [step for step in self.store.waiting if step not in under_way]):
             self.store.waiting.remove(own[0])
             own[0].set_result(None)
             self.spin()
+            steps -= 1
 
     def spin(self) -> None:
         async def idle() -> None:
@@ -210,43 +225,58 @@ class Memory(RuleBasedStateMachine):
 
     # --- what this process does
 
-    @rule(user=users, ends=st.booleans())
-    def arrive(self, user: str, ends: bool = True) -> None:
+    @rule(user=users)
+    def arrive(self, user: str) -> None:
         self.known.track(user)
-        self.begin(self.follow({user}), ends=ends)
+        self.begin(self.follow({user}))
 
     @rule(user=users)
     def leave(self, user: str) -> None:
         self.known.drop(user)
 
-    @rule(user=users, guild=st.sampled_from((*GUILDS, None)), ends=st.booleans())
-    def read(self, user: str, guild: int | None, ends: bool) -> None:
-        self.begin(self.whatever(user, self.ledger.read(user, guild)), ends=ends)
+    @rule(user=users, first=acts, steps=st.integers(0, 2), second=acts)
+    def two_overlap(self, user: str, first: Act, steps: int, second: Act) -> None:
+        """The one goes on when the other has ended."""
+        self.act(user, first, steps)
+        self.act(user, second, steps=TO_THE_END)
 
-    @rule(user=users, guild=guilds, provider=providers, ends=st.booleans())
-    def toggle(self, user: str, guild: int, provider: str, ends: bool) -> None:
-        enabled = not self.store.content.row(user, provider, guild).enabled
-        work = self.ledger.set_enabled(user, provider, guild, enabled, toggled)
-        self.begin(self.whatever(user, work), ends=ends)
+    @rule(user=users, act=acts)
+    def something_begins(self, user: str, act: Act) -> None:
+        self.act(user, act)
 
-    @rule(user=users, provider=providers, state=states, ends=st.booleans())
-    def sync(self, user: str, provider: str, state: State, ends: bool) -> None:
-        found = replace(self.store.content.rows[user][provider], state=state)
-        self.begin(self.whatever(user, self.ledger.record_sync(Mirror(user), [found], NOW, [])), ends=ends)
+    def act(self, user: str, act: Act, steps: int = 0) -> None:
+        now = self.store.content.row(user, act.provider, act.guild)
+        match act.what:
+            case "learn":
+                told, self.told = self.told | {user}, set()
+                self.begin(self.follow(told), steps)
+            case "read":
+                self.begin(self.whatever(user, self.ledger.read(user, act.guild)), steps)
+            case "toggle":
+                work = self.ledger.set_enabled(user, act.provider, act.guild, not now.enabled, toggled)
+                self.begin(self.whatever(user, work), steps)
+            case "sync":
+                found = replace(self.store.content.rows[user][act.provider], state=act.state)
+                work = self.ledger.record_sync(Mirror(user), [found], NOW, [])
+                self.begin(self.whatever(user, work), steps)
+            case _:
+                self.revoke(user, act)
 
-    @rule(user=users, provider=providers, state=states)
-    def revoke(self, user: str, provider: str, state: State) -> None:
+    def revoke(self, user: str, act: Act) -> None:
         """It counts at once, whatever the database does."""
-        if any(left.composio_user_id == user and left.provider == provider for _, left in self.unstored):
+        if any((left.composio_user_id, left.provider) == (user, act.provider) for _, left in self.unstored):
             return
         self.revokes += 1
-        operation = Operation(str(self.revokes), user, provider, ("ca_1",), NOW, NOW)
-        left = replace(self.store.content.rows[user][provider], state=state)
+        operation = Operation(str(self.revokes), user, act.provider, ("ca_1",), NOW, NOW)
+        left = replace(self.store.content.rows[user][act.provider], state=act.state)
         self.store.content.operations[operation.id] = operation
         self.known.assume(left)
         for guild in GUILDS:
             has = self.known.has(user, guild)
-            assert has is None or has[DEFAULT.places[provider]].condition.replace("disabled", "connected") == state
+            assert (
+                not has
+                or has[DEFAULT.places[act.provider]].condition.replace("disabled", "connected") == act.state
+            )
         self.unstored.append((operation, left))
 
     @precondition(lambda self: self.unstored)
@@ -262,11 +292,6 @@ class Memory(RuleBasedStateMachine):
                 self.unstored.append((operation, left))
 
         self.begin(store())
-
-    @rule(more=st.sets(users))
-    def catch_up(self, more: Collection[str] = ()) -> None:
-        told, self.told = self.told | set(more), set()
-        self.begin(self.follow(told))
 
     # --- what happens meanwhile
 
@@ -309,7 +334,8 @@ class Memory(RuleBasedStateMachine):
         while self.store.waiting or self.told or self.unstored or self.known.unread:
             while self.unstored:
                 self.a_revoke_is_stored()
-            self.catch_up()
+            told, self.told = self.told, set()
+            self.begin(self.follow(told))
             while self.store.waiting:
                 self.store.waiting.pop(self.ends).set_result(None)
                 self.spin()
@@ -328,7 +354,7 @@ class Memory(RuleBasedStateMachine):
 
 Memory.TestCase.settings = settings(
     max_examples=200,
-    stateful_step_count=40,
+    stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
