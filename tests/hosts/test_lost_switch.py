@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from functools import partial
 
 import pytest
-import sqlalchemy as sa
 from simcord.results import ResponseMessage
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cogs import integrations
 from cogs.integrations import Condition, of
-from tests.conftest import GUILD_ID, World, card_of, labels_of, live, message_of, shown, text
+from tests.conftest import GUILD_ID, World, card_of, labels_of, message_of, shown, text
 from tests.hosts.host import bot_of, tools
 from tests.hosts.work import Work, connected, one_answer
 from tests.storage.conftest import databases, on_postgres, postgres, proxied_engine, server, url, wire
@@ -25,12 +23,8 @@ OFF = [(Condition.CONNECTED, Condition.DISABLED)]
 
 
 @pytest.fixture
-async def card(
-    world: World, proxied_engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[ResponseMessage]:
-    """GitHub's, of a bot whose database is behind a wire, and which waits for it half a second."""
-    patience = live("mirror.waits").Patience(read=0.5, write=0.5)
-    monkeypatch.setattr(live("assembly"), "Ledger", partial(live("assembly").Ledger, patience=patience))
+async def card(world: World, proxied_engine: AsyncEngine) -> AsyncIterator[ResponseMessage]:
+    """GitHub's, of a bot whose database is behind a wire."""
     await bot_of(world).add_cog(Work())
     await integrations.add_to(bot_of(world), engine=proxied_engine)
     await tools(world).sync()
@@ -76,24 +70,3 @@ async def test_a_switch_that_was_not_stored_has_not_moved(world: World, card: Re
     assert heard(world) == []
     assert shown(await world.member.slash(world.channel, "issues")) == "12 issues"
     assert "switched off" not in await history(world)
-
-
-async def test_of_a_switch_that_cannot_be_seen_it_is_said_that_it_may_have_moved(
-    world: World, card: ResponseMessage, wire: Wire, proxied_engine: AsyncEngine
-) -> None:
-    @sa.event.listens_for(proxied_engine.sync_engine, "commit")
-    def silence(_connection: sa.Connection) -> None:
-        wire.silence()
-
-    pressed = await world.manager.click(card, label="Disable")
-    sa.event.remove(proxied_engine.sync_engine, "commit", silence)
-
-    [told] = pressed.followups or [pressed.response]
-    assert told is not None
-    assert "It *may* have been stored all the same: look before you try again." in told.content
-    assert heard(world) == []
-    assert of(bot_of(world)).enabled_toolkits(GUILD_ID) == []  # not known is no
-    wire.speak()
-    await world.env.advance_time(5)
-    listed = shown(await world.member.slash(world.channel, "integrations list"))
-    assert (of(bot_of(world)).enabled_toolkits(GUILD_ID) == []) is ("Connected (disabled)" in listed)
