@@ -63,8 +63,7 @@ async def test_a_switch_that_was_not_stored_has_not_moved(world: World, card: Re
 
     assert text(card) == before
     assert labels_of(card)[0] == "Disable"
-    [told] = pressed.followups or [pressed.response]
-    assert told is not None
+    told = message_of(pressed)
     assert told.ephemeral
     assert told.content.startswith("Sorry, something is wrong with this bot's database.")
     assert heard(world) == []
