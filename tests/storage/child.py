@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from bot.sandbox.project import Project
 from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.catalog import DEFAULT
+from cogs.integrations.mirror.results import Actor
 from storage.integrations import Event, Integration, State, Store, open_engine, prepare
 from storage.integrations.migrations import upgrade
 from tests.cogs.use_cases import UseCases
@@ -65,9 +66,12 @@ async def toggle(engine: AsyncEngine, composio: str) -> None:
     await UseCases(gateway(composio), Store(engine)).service.toggle(USER_ID, HERE, GMAIL, enabled=None)
 
 
-async def revoke(engine: AsyncEngine, composio: str) -> None:
-    revoker = UseCases(gateway(composio), Store(engine)).revoker
-    await revoker.revoke(USER_ID, GMAIL, await revoker.accounts(USER_ID, GMAIL))
+async def revoke(
+    engine: AsyncEngine, composio: str, provider: str = "gmail", now: str | None = None, **by: int
+) -> None:
+    clock = (lambda: datetime.fromisoformat(now)) if now else lambda: datetime.now(UTC)
+    revoker, found = UseCases(gateway(composio), Store(engine), clock=clock).revoker, DEFAULT.by_id[provider]
+    await revoker.revoke(USER_ID, found, await revoker.accounts(USER_ID, found), Actor(**by))
 
 
 async def flip(engine: AsyncEngine, times: int) -> None:

@@ -33,6 +33,8 @@ REVOKE_SECONDS = 600.0
 LOOK_SECONDS = 30.0
 # A revoke that says nothing of itself for so long was interrupted; it does every few seconds.
 ALIVE = timedelta(seconds=30)
+# Whoever is told of a stop is told at once, also where the database stays silent.
+LET_GO_SECONDS = 0.2
 
 
 @dataclass
@@ -176,8 +178,9 @@ class Revoker:
             self._jobs.pop(job.operation.id, None)
 
     async def _let_go(self, job: Job) -> None:
-        with suppress(StorageUnavailableError):  # then it is looked into a little later
-            await self._ledger.keep([job.operation.id], self._clock())
+        with suppress(StorageUnavailableError, TimeoutError):  # then it is looked into a little later
+            async with asyncio.timeout(LET_GO_SECONDS):
+                await self._ledger.keep([job.operation.id], self._clock())
 
     async def _conclude(self, job: Job) -> RevokeReceipt:
         """Hold what was answered against a look, and store what is left."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from bot.sandbox.faults import Before, Refuse
 from bot.sandbox.standin import StandIn
+from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.catalog import DEFAULT
 from cogs.integrations.mirror.results import Actor
+from cogs.integrations.mirror.running import Running
 from storage.integrations import Action, Condition, EventOutcome, State, Store
 from tests.cogs.conftest import DAY, USER
 from tests.cogs.mirror.stores import state
@@ -99,3 +103,30 @@ async def test_it_goes_on_to_the_end_when_the_caller_is_cancelled(
 
     assert standin.accounts == {}
     assert await state(store) is State.NOT_CONNECTED
+
+
+async def test_a_stop_is_told_at_once_though_the_database_stays_silent(
+    use_cases: UseCases, gateway: ComposioGateway, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    standin.connect("gmail")
+    await use_cases.service.sync(USER)
+    accounts = await use_cases.revoker.accounts(USER, GMAIL)
+    begun = asyncio.Event()
+
+    async def hang(_: str) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(gateway, "revoke", hang)
+    monkeypatch.setattr(use_cases.ledger, "keep", silent)
+    monkeypatch.setattr(Running.close, "__defaults__", (0.01,))
+    waiter = asyncio.create_task(use_cases.revoker.revoke(USER, GMAIL, accounts))
+    await begun.wait()
+
+    await use_cases.revoker.close()
+
+    await asyncio.wait([waiter], timeout=0.1)
+    assert waiter.cancelled()
