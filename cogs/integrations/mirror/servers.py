@@ -124,7 +124,8 @@ class Servers:
                     await self._leave()
         except StorageUnavailableError as error:
             if not self._told:
-                log.warning("the servers that came or went are stored at the next look: reference %s", error.reference)
+                reference = error.reference
+                log.warning("the servers that came or went are stored at the next look: reference %s", reference)
             self._told = True
         else:
             self._told = False

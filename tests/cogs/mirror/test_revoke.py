@@ -312,7 +312,7 @@ async def test_an_expired_account_that_cannot_be_deleted_is_told_as_that(
         (Refuse(429), ComposioBusyError),
     ],
 )
-async def test_a_refused_revoke_leaves_the_account_connected_without_a_look(
+async def test_a_refused_revoke_is_looked_at_and_leaves_the_account_connected(
     standin: StandIn, gateway: ComposioGateway, refusal: Fault, kind: type[Exception]
 ) -> None:
     accounts = await connected(standin, gateway, "ca_1")
@@ -322,5 +322,5 @@ async def test_a_refused_revoke_leaves_the_account_connected_without_a_look(
 
     assert receipt.outcome is Outcome.STILL_CONNECTED
     assert isinstance(receipt.error, kind)
-    assert calls(standin) == ["POST ca_1/revoke"]
+    assert calls(standin) == ["POST ca_1/revoke", "GET ca_1"]
     assert standin.accounts["ca_1"].status == "ACTIVE"
