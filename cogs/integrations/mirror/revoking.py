@@ -118,6 +118,10 @@ class Revoker:
         """Let what is under way end, for at most four seconds; then cancel it."""
         await self._running.close()
 
+    async def settled(self) -> None:
+        """Return when nothing is under way."""
+        await self._running.settled()
+
     async def accounts(self, composio_user_id: str, provider: Provider) -> list[Account]:
         """The provider's accounts at Composio, now. Raises `ComposioError`."""
         return await self._accounts.accounts(composio_user_id, provider.toolkits)
