@@ -30,7 +30,7 @@ def integration(row: Any) -> Integration:
 
 
 def values(row: Integration) -> dict[str, Any]:
-    """What to write of a row."""
+    """What to write of a row; ``enabled`` counts where it is new, for servers that never moved the switch."""
     return {name: getattr(row, name) for name in _ROW} | {"revision": row.revision + 1}
 
 

@@ -135,7 +135,7 @@ def _read_statement() -> sa.Select[Any]:
     # The left joins give one row even for a user of whom nothing is stored yet.
     wanted = sa.select(sa.bindparam("wanted", type_=sa.String).label("id")).subquery()
     guild = sa.bindparam("guild", type_=sa.BigInteger)
-    columns = syncs.c.synced_at, syncs.c.revision.label("sync_revision"), *OTHERS, ENABLED
+    columns = syncs.c.synced_at, syncs.c.revision.label("sync_revision"), *OTHERS, ENABLED.label("enabled")
     return sa.select(*columns, integrations.c.enabled.label("enabled_elsewhere")).select_from(
         wanted.outerjoin(syncs, syncs.c.composio_user_id == wanted.c.id)
         .outerjoin(integrations, integrations.c.composio_user_id == wanted.c.id)

@@ -15,7 +15,7 @@ from .tables import events, integrations, switches, syncs
 from .values import Event, Integration, State, Switched
 
 # A server's own switch, or that of those that have not moved theirs.
-ENABLED = sa.func.coalesce(switches.c.enabled, integrations.c.enabled).label("enabled")
+ENABLED = sa.func.coalesce(switches.c.enabled, integrations.c.enabled)
 OTHERS = tuple(column for column in integrations.c if column.name != "enabled")
 
 
@@ -83,7 +83,7 @@ def _chosen(target: sa.BindParameter[bool] | None) -> sa.Select[Any]:
     user: Any = sa.bindparam("wanted_user")
     name: Any = sa.bindparam("wanted_provider")
     guild: Any = sa.bindparam("wanted_guild", type_=sa.BigInteger)
-    enabled: Any = sa.not_(ENABLED.element) if target is None else target
+    enabled: Any = sa.not_(ENABLED) if target is None else target
     return (
         sa.select(guild, integrations.c.provider, integrations.c.composio_user_id, enabled)
         .select_from(with_switches(guild))
@@ -91,7 +91,7 @@ def _chosen(target: sa.BindParameter[bool] | None) -> sa.Select[Any]:
             integrations.c.composio_user_id == user,
             integrations.c.provider == name,
             integrations.c.state == State.CONNECTED.value,
-            ENABLED.element.is_distinct_from(enabled),
+            ENABLED.is_distinct_from(enabled),
         )
         # Whoever is just writing that it is not connected any more comes first; SQLite has one writer anyway.
         .with_for_update(read=True, of=integrations)
@@ -103,7 +103,7 @@ def _one() -> sa.Select[Any]:
     wanted = sa.select(sa.bindparam("wanted_user", type_=sa.String).label("id")).subquery()
     providers = with_switches(sa.bindparam("wanted_guild"))
     found = (
-        sa.select(*OTHERS, ENABLED)
+        sa.select(*OTHERS, ENABLED.label("enabled"))
         .select_from(providers)
         .where(integrations.c.provider == sa.bindparam("wanted_provider"))
         .subquery()

@@ -116,7 +116,9 @@ class SwitchRow(_Base, table=True):
 
     guild_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     provider: str = Field(primary_key=True, max_length=64)
-    composio_user_id: str = Field(max_length=ID_LENGTH, description="the server's; who reads that one reads this")
+    composio_user_id: str = Field(
+        max_length=ID_LENGTH, description="the server's, so that a change is told as one of it"
+    )
     enabled: bool
 
 
@@ -150,7 +152,7 @@ class ServerRow(_Base, table=True):
 
 
 class ChangeRow(_Base, table=True):
-    """Whose provider rows were written: the log that the database itself keeps, by triggers."""
+    """Whose provider rows or switches were written: the log that the database itself keeps, by triggers."""
 
     __tablename__: ClassVar[str] = "integrations_change"
     # SQLite has no numbers of transactions, and so nothing in this index.

@@ -77,7 +77,7 @@ def _line(event: Event, label: str, who: str, *, alone: bool) -> str:
     what = _what(event)
     if alone:
         what = what[:1].upper() + what[1:]
-        if event.after is Condition.NEEDS_RECONNECT:
+        if event.after is Condition.NEEDS_RECONNECT and event.action is not Action.REVOKE:
             what += f": {why(event.status, event.reason, clean(label))}"
     subject = what if alone else f"**{clean(label)}** {what}"
     return DOT.join([f"{SIGNS[event.after]} {subject}", who, ago(event.at)])

@@ -126,11 +126,12 @@ class Ledger:
     ) -> Switched:
         """Move the switch of a server: see `Store.set_enabled`."""
         ticket = self.known.ticket()
-        meant: list[Integration] = []
+        meant: list[tuple[Integration, Event]] = []
 
         def moving(row: Integration) -> Event:
-            meant.append(row)
-            return happened(row)
+            event = happened(row)
+            meant.append((row, event))
+            return event
 
         try:
             switched = await self._waits.write(
@@ -139,12 +140,11 @@ class Ledger:
         except StorageUnavailableError as error:
             if not error.unknown:
                 raise
-            switched = await self._was_switched(meant, guild_id, error)
-        row = switched.row
+            switched = await self._was_switched([row for row, _ in meant], guild_id, error)
         if switched.changed:
-            if not self.known.switched(row, guild_id, ticket):
+            if not self.known.switched(switched.row, guild_id, ticket):
                 await self._look_again([composio_user_id])
-            self.tell(happened(row))
+            self.tell(meant[-1][1])
         return switched
 
     async def _was_switched(
