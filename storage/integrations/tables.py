@@ -116,9 +116,7 @@ class SwitchRow(_Base, table=True):
 
     guild_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     provider: str = Field(primary_key=True, max_length=64)
-    composio_user_id: str = Field(
-        max_length=ID_LENGTH, description="the server's, so that a change is told as one of it"
-    )
+    composio_user_id: str = Field(max_length=ID_LENGTH, description="the server's: a change is told as its")
     enabled: bool
 
 

@@ -75,7 +75,7 @@ class AccountReceipt:
             return replace(self, outcome=Outcome.UNCLEAR) if self.outcome in _STILL_THERE else self
         if not (self.gone or self.outcome is Outcome.UNCLEAR):
             return self
-        revoked = now.status == "REVOKED" and self.account.status != "REVOKED"
+        revoked = now.status == "REVOKED"
         return replace(self, outcome=Outcome.REVOKED_NOT_DELETED if revoked else Outcome.STILL_CONNECTED)
 
 
@@ -147,7 +147,7 @@ async def _look(gateway: Accounts, account: Account, error: ComposioError) -> Ac
         return AccountReceipt(account, Outcome.UNCLEAR, error)
     if now is None:
         return AccountReceipt(account, Outcome.ALREADY_GONE)
-    revoked = now.status == "REVOKED" and account.status != "REVOKED"
+    revoked = now.status == "REVOKED"
     return AccountReceipt(account, Outcome.REVOKED_NOT_DELETED if revoked else Outcome.STILL_CONNECTED, error)
 
 

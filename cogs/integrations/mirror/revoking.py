@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from storage.integrations import Action, Event, Integration, Operation, OutdatedError, State
+from storage.integrations import Action, Condition, Event, Integration, Operation, OutdatedError, State
 
 from .accounts import Account, Accounts
 from .catalog import Catalog, Provider
@@ -48,7 +48,8 @@ class Job:
     before: Integration
     synced_at: datetime | None = None
     receipts: list[AccountReceipt] = field(default_factory=list)
-    told: bool = False
+    ended_at: datetime | None = None
+    told: Condition | None = None
 
     @property
     def left(self) -> list[Account]:
@@ -74,8 +75,9 @@ class Job:
         ids = (None, *self.operation.account_ids)
         return self.before.account_id in ids and self.before.usable_accounts <= usable
 
-    def event(self, at: datetime, row: Integration) -> Event:
+    def event(self, row: Integration) -> Event:
         """What the history remembers."""
+        at = self.ended_at or self.operation.began_at
         event = self.by.event(Action.REVOKE, at, Change(self.before, row))
         return replace(
             event,
@@ -189,9 +191,7 @@ class Revoker:
     async def _conclude(self, job: Job) -> RevokeReceipt:
         """Hold what was answered against a look, and store what is left."""
         seen = await self._look(job)
-        if seen is not None:
-            now = {account.id: account for account in seen}
-            job.receipts = [receipt.held_against(now) for receipt in job.receipts]
+        job.ended_at = self._clock()
         outcomes = ", ".join(receipt.outcome.name.lower() for receipt in job.receipts)
         log.info("revoked %s: %s", job.provider.id, outcomes)
         row = await self._store(job, seen)
@@ -202,10 +202,13 @@ class Revoker:
     async def _look(self, job: Job) -> list[Account] | None:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                return await self.accounts(job.operation.composio_user_id, job.provider)
+                seen = await self.accounts(job.operation.composio_user_id, job.provider)
         except (ComposioError, TimeoutError) as error:
             log.warning("could not look at %s after revoking: %s", job.provider.id, error or "no answer in time")
             return None
+        now = {account.id: account for account in seen}
+        job.receipts = [receipt.held_against(now) for receipt in job.receipts]
+        return seen
 
     async def _store(self, job: Job, seen: Sequence[Account] | None) -> Integration | None:
         """Store what came of it and what is left of the provider; None when that has to wait.
@@ -220,7 +223,7 @@ class Revoker:
                 # What only a newer version understands is left as it is.
                 known = None if row.state is State.NEWER or job.before.state is State.NEWER else row
                 with suppress(OutdatedError):
-                    await self._ledger.finish(job.operation, known, job.event(self._clock(), row))
+                    await self._ledger.finish(job.operation, known, job.event(row))
                     self._unstored.pop(job.operation.id, None)
                     return known.written() if known else row
         except StorageUnavailableError:
@@ -229,11 +232,11 @@ class Revoker:
         return None
 
     def _tell(self, job: Job, row: Integration) -> None:
-        """Memory and the host learn of it, whether or not the database does; the host once."""
+        """Memory and the host learn of it, whether or not the database does; the host of what it does not know."""
         self._ledger.known.assume(row)
-        if not job.told:
-            job.told = True
-            self._ledger.tell(job.event(self._clock(), row))
+        event = job.event(row)
+        self._ledger.tell(replace(event, before=job.told or event.before))
+        job.told = event.after
 
     # ---------------------------------------------------------------- what is done again and again
 

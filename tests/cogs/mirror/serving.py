@@ -13,6 +13,7 @@ from cogs.integrations.mirror.known import Known
 from cogs.integrations.mirror.ledger import Ledger
 from cogs.integrations.mirror.servers import Servers
 from cogs.integrations.mirror.tenancy import Tenancy
+from cogs.integrations.mirror.waits import Patience
 from storage.integrations import Action, Condition, Event
 from storage.integrations.tables import servers as table
 from tests.cogs.mirror.stores import Clock, Stage, row
@@ -36,11 +37,12 @@ class Serving:
     tenancy: Tenancy = OWN
     forget_after: timedelta = MONTH
     members: set[int] | None = field(default_factory=set)
+    patience: Patience | None = None
 
     def __post_init__(self) -> None:
         self.clock = Clock()
         self.store = Stage(self.engine)
-        self.ledger = Ledger(self.store, Known(DEFAULT))
+        self.ledger = Ledger(self.store, Known(DEFAULT), patience=self.patience)
         self.servers = Servers(
             ledger=self.ledger,
             tenancy=self.tenancy,

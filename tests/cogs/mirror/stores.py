@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+
+from sqlalchemy import event as sqlalchemy_event
 
 from storage.integrations import (
     Action,
@@ -20,6 +23,7 @@ from storage.integrations import (
     StorageError,
     Store,
     Switched,
+    UnknownOutcomeError,
 )
 from tests.cogs.conftest import NOW, USER
 
@@ -70,7 +74,7 @@ class Clock:
 
 
 class Gate:
-    """Lets calls pass, or holds them where they have reached it; a ``stubborn`` one even when they are cancelled."""
+    """Lets calls pass, or holds them where they have reached it; a ``stubborn`` one holds cancelled ones too."""
 
     def __init__(self) -> None:
         self.reached = asyncio.Event()
@@ -101,12 +105,14 @@ class Gate:
 class Stage(Store):
     """A real store; each operation can be made to fail, or be held before or after it does its work.
 
-    ``broken`` names operations that fail. ``calls`` counts them all. Gates are made by ``before`` and ``after``.
+    ``broken`` names operations that fail, ``lost`` writes whose answer is lost once, and whether they are stored.
+    ``calls`` counts them all. Gates are made by ``before`` and ``after``.
     """
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.broken: set[str] = set()
+        self.lost: dict[str, bool] = {}
         self.calls: Counter[str] = Counter()
         self.batches: list[list[str]] = []
         self._gates: dict[tuple[str, str], Gate] = {}
@@ -130,10 +136,27 @@ class Stage(Store):
             await gate.passed()
         if name in self.broken or "*" in self.broken:
             raise StorageError("told to fail")
-        answer = await work()
+        stored = self.lost.pop(name, None)
+        with self._rolled_back() if stored is False else nullcontext():
+            answer = await work()
+        if stored:
+            raise UnknownOutcomeError("told to lose the answer")
         if gate := self._gates.get(("after", name)):
             await gate.passed()
         return answer
+
+    @contextmanager
+    def _rolled_back(self) -> Iterator[None]:
+        """The connection is lost with the next COMMIT."""
+
+        def lose(_: object) -> None:
+            raise ConnectionResetError("told to lose the commit")
+
+        sqlalchemy_event.listen(self._engine.sync_engine, "commit", lose)
+        try:
+            yield
+        finally:
+            sqlalchemy_event.remove(self._engine.sync_engine, "commit", lose)
 
     async def read(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:
         """See `Store`, as all of these."""

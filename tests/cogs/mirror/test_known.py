@@ -207,6 +207,147 @@ def test_who_is_not_tracked_does_not_become_so_by_being_unknown() -> None:
     assert not known.tracked
 
 
+# The switches of servers
+
+
+def test_a_switch_that_was_moved_in_one_server_counts_there_and_nowhere_else() -> None:
+    known = tracking(CONNECTED, switches={1: {"gmail": False}, 2: {"github": False}})
+
+    assert gmail(known, 1) is Condition.DISABLED
+    assert gmail(known, 2) is gmail(known, 3) is gmail(known) is Condition.CONNECTED
+
+
+def test_what_was_switched_off_before_servers_had_switches_is_on_where_somebody_switched_it_on() -> None:
+    known = tracking(OFF, switches={1: {"gmail": True}})
+
+    assert gmail(known, 1) is Condition.CONNECTED
+    assert gmail(known, 2) is gmail(known) is Condition.DISABLED
+
+
+def test_a_switch_says_nothing_of_what_is_not_connected() -> None:
+    known = tracking(BROKEN, switches={1: {"gmail": True}, 2: {"gmail": False}})
+
+    assert gmail(known, 1) is gmail(known, 2) is Condition.NEEDS_RECONNECT
+
+
+def test_a_switch_that_is_moved_is_known_at_once_for_that_server() -> None:
+    known = tracking(CONNECTED)
+
+    assert known.switched(row(enabled=False), 1, known.ticket())
+    assert known.switched(row("github", enabled=False), 1, known.ticket())
+
+    assert gmail(known, 1) is Condition.DISABLED
+    assert gmail(known, 2) is Condition.CONNECTED
+
+
+def test_a_read_for_one_server_says_nothing_of_the_switches_of_others() -> None:
+    known = tracking(CONNECTED, switches={1: {"gmail": False}, 2: {"gmail": False}})
+
+    known.learn(USER, Facts([CONNECTED], {2: {}}, complete=False), known.ticket())
+
+    assert gmail(known, 1) is Condition.DISABLED
+    assert gmail(known, 2) is Condition.CONNECTED
+
+
+def test_a_read_of_all_servers_takes_away_the_switches_that_it_does_not_name() -> None:
+    known = tracking(CONNECTED, switches={1: {"gmail": False}, 2: {"gmail": False}})
+
+    known.learn(USER, read(CONNECTED, switches={2: {"gmail": False}}), known.ticket())
+
+    assert gmail(known, 1) is Condition.CONNECTED
+    assert gmail(known, 2) is Condition.DISABLED
+
+
+def test_a_first_read_for_one_server_is_not_enough_to_answer_for_the_others() -> None:
+    known = tracking()
+
+    assert known.learn(USER, Facts([CONNECTED], {1: {}}, complete=False), known.ticket())
+
+    assert known.has(USER, 1) is known.has(USER, 2) is None
+
+
+def test_a_read_that_began_before_a_switch_was_moved_does_not_move_it_back() -> None:
+    known = tracking(CONNECTED)
+    before, moving, during = known.ticket(), known.ticket(), known.ticket()
+    known.switched(row(enabled=False), 1, moving)
+
+    assert not known.learn(USER, read(CONNECTED), before)
+    assert not known.learn(USER, read(CONNECTED), during)
+    assert gmail(known, 1) is Condition.DISABLED
+
+
+def test_a_switch_that_ends_after_a_newer_read_makes_the_user_be_read_again() -> None:
+    known = tracking(CONNECTED)
+    moving, reading = known.ticket(), known.ticket()
+    known.learn(USER, read(CONNECTED), reading)
+
+    assert not known.switched(row(enabled=False), 1, moving)
+
+    assert gmail(known, 1) is Condition.CONNECTED
+
+
+def test_a_switch_of_what_nobody_asks_for_is_not_remembered() -> None:
+    known = Known(DEFAULT)
+
+    assert known.switched(row(enabled=False), 1, known.ticket())
+    known.track(USER)
+    assert known.switched(row(enabled=False), 1, known.ticket())
+    assert known.learn(USER, read(CONNECTED), known.ticket())
+
+    assert gmail(known, 1) is Condition.CONNECTED
+
+
+# What a revoke has left
+
+
+def test_what_a_revoke_has_left_counts_more_than_what_is_read_until_it_is_stored() -> None:
+    known = tracking(CONNECTED)
+
+    known.assume(row(state=State.NOT_CONNECTED))
+    known.learn(USER, read(CONNECTED), known.ticket())
+    assert gmail(known) is gmail(known, 1) is Condition.NOT_CONNECTED
+    assert list(known.assumed(USER)) == ["gmail"]
+
+    known.settle(USER, "gmail")
+    assert gmail(known) is Condition.CONNECTED
+    assert not known.assumed(USER)
+
+
+def test_what_a_revoke_has_left_obeys_the_switches() -> None:
+    for default, moved in ((CONNECTED, {1: {"gmail": False}}), (OFF, {2: {"gmail": True}})):
+        known = tracking(default, switches=moved)
+
+        known.assume(row(account_id="ca_other", enabled=default is CONNECTED))
+
+        assert gmail(known, 1) is Condition.DISABLED
+        assert gmail(known, 2) is Condition.CONNECTED
+
+
+def test_what_a_revoke_has_left_is_not_known_of_a_user_that_was_not_read() -> None:
+    known = tracking()
+
+    known.assume(row(state=State.NOT_CONNECTED))
+
+    assert known.has(USER) is None
+
+
+def test_what_is_not_known_any_more_is_to_be_read_until_it_was() -> None:
+    known = tracking(CONNECTED)
+    known.unknow("somebody else")
+    known.unknow(USER)
+    assert known.unread == {USER}
+
+    known.learn(USER, Facts([CONNECTED], {1: {}}, complete=False), known.ticket())
+    assert known.unread == {USER}
+
+    known.learn(USER, read(CONNECTED), known.ticket())
+    assert known.unread == set()
+
+    known.unknow(USER)
+    known.drop(USER)
+    assert known.unread == set()
+
+
 # How much room it takes
 
 

@@ -1,8 +1,8 @@
 """Whatever overlaps, once all has settled memory is what the database says.
 
-A state machine begins reads and writes through the ledger, lets each go on step by step in any order, loses answers,
-and lets other programs write and restore the database meanwhile. What they did is told by a log, as the database
-keeps one. Two servers share each Composio user, and each has its own switches.
+A state machine begins reads and writes through the ledger, lets each go on step by step in any order, loses
+answers, and lets other programs write and restore the database meanwhile. What they did is told by a log, as the
+database keeps one. Two servers share each Composio user, and each has its own switches.
 """
 
 from __future__ import annotations
@@ -257,8 +257,7 @@ class Memory(RuleBasedStateMachine):
                 self.begin(self.whatever(user, work), steps)
             case "sync":
                 found = replace(self.store.content.rows[user][act.provider], state=act.state)
-                work = self.ledger.record_sync(Mirror(user), [found], NOW, [])
-                self.begin(self.whatever(user, work), steps)
+                self.begin(self.whatever(user, self.ledger.record_sync(Mirror(user), [found], NOW, [])), steps)
             case _:
                 self.revoke(user, act)
 

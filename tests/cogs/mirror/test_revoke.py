@@ -103,6 +103,17 @@ async def test_an_account_that_was_revoked_before_is_deleted(standin: StandIn, g
     assert standin.accounts == {}
 
 
+async def test_an_account_that_was_revoked_before_is_deleted_though_it_cannot_be_revoked_again(
+    standin: StandIn, gateway: ComposioGateway
+) -> None:
+    standin.connect("gmail", id="ca_1", status="REVOKED")
+    accounts = await listed(standin, gateway)
+    standin.fail(Refuse(500), method="POST")
+
+    assert await revoke_one(gateway, accounts) == AccountReceipt(accounts[0], Outcome.REVOKED)
+    assert calls(standin) == ["POST ca_1/revoke", "GET ca_1", "DELETE ca_1"]
+
+
 async def test_an_account_that_is_already_gone_is_not_deleted_again(
     standin: StandIn, gateway: ComposioGateway
 ) -> None:

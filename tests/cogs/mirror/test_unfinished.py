@@ -3,92 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.sandbox.faults import Before, Hang, Html, Lost, Refuse
 from bot.sandbox.standin import StandIn
-from cogs.integrations.composio.gateway import ComposioGateway
-from cogs.integrations.mirror.accounts import Account
-from cogs.integrations.mirror.catalog import DEFAULT
 from cogs.integrations.mirror.errors import StorageUnavailableError
-from cogs.integrations.mirror.results import Actor, RevokeReceipt
 from cogs.integrations.mirror.revoke import Outcome
 from cogs.integrations.mirror.revoking import ALIVE
-from storage.integrations import GIVEN_UP, Action, Condition, Event, EventOutcome, Operation, State
+from storage.integrations import GIVEN_UP, Condition, EventOutcome, State
 from tests.cogs.conftest import USER, calls
-from tests.cogs.mirror.stores import Clock, Stage, state
-from tests.cogs.use_cases import UseCases
-
-GMAIL = DEFAULT.by_id["gmail"]
-PLACE = DEFAULT.places["gmail"]
-ADA, BOB = Actor(guild_id=4, person_id=7), Actor(guild_id=4, person_id=8)
-GONE = "ConnectedAccount_ResourceNotFound"
-
-
-class Process(UseCases):
-    """One process over the database and the Composio that it shares with others."""
-
-    def __init__(self, gateway: ComposioGateway, engine: AsyncEngine, clock: Clock) -> None:
-        self.stage = Stage(engine)
-        super().__init__(gateway, self.stage, clock=clock)
-        self.known.track(USER)
-
-    async def connected(self, standin: StandIn, *ids: str) -> list[Account]:
-        """Gmail's accounts, as they were confirmed."""
-        for account_id in ids:
-            standin.connect("gmail", id=account_id)
-        await self.service.sync(USER, BOB)
-        await self.ledger.learn([USER])
-        self.notified.clear()
-        accounts = await self.revoker.accounts(USER, GMAIL)
-        standin.requests.clear()
-        return sorted(accounts)
-
-    async def revoke(self, accounts: list[Account]) -> RevokeReceipt:
-        return await self.revoker.revoke(USER, GMAIL, accounts, ADA)
-
-    async def look(self) -> None:
-        """What happens every few seconds."""
-        self.revoker.look_soon()
-        await self.revoker.settled()
-
-    def gmail(self) -> Condition | None:
-        has = self.known.has(USER)
-        return has[PLACE].condition if has else None
-
-    async def revokes(self) -> list[Event]:
-        found = await self.service.history(USER, GMAIL, offset=0, limit=10)
-        return [event for event in found if event.action is Action.REVOKE]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def one(gateway: ComposioGateway, engine: AsyncEngine, clock: Clock) -> AsyncIterator[Process]:
-    process = Process(gateway, engine, clock)
-    yield process
-    await process.close()
-
-
-@pytest.fixture
-async def other(gateway: ComposioGateway, engine: AsyncEngine, clock: Clock) -> AsyncIterator[Process]:
-    process = Process(gateway, engine, clock)
-    yield process
-    await process.close()
-
-
-def left_by(clock: Clock, *account_ids: str, alive: timedelta = ALIVE) -> Operation:
-    """What a process that was killed in the middle has left."""
-    now = clock()
-    return Operation("op", USER, "gmail", account_ids, now, now + alive, ADA.guild_id, ADA.person_id)
-
+from tests.cogs.mirror.processes import ADA, BOB, GMAIL, GONE, Process, left_by
+from tests.cogs.mirror.stores import Clock, state
 
 # What was answered, and what is seen afterwards
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cogs.integrations.mirror.upkeep import Upkeep
-from storage.integrations import ChangeFeed, Condition, StorageError
+from cogs.integrations.mirror.waits import Patience
+from storage.integrations import ChangeFeed, Condition, StorageError, open_engine, prepare
+from storage.integrations.watching import Pace
 from tests.cogs.mirror.serving import Serving, user
 from tests.cogs.mirror.stores import Gate, begun
+from tests.storage.conftest import on_postgres
+from tests.storage.counting import Wire
 
 LOGGER = "cogs.integrations.mirror.waits"
 Told = frozenset[str] | None
@@ -60,23 +64,19 @@ def feed() -> Scripted:
     return Scripted()
 
 
-@pytest.fixture
-def make(serving: Serving) -> Callable[..., Upkeep]:
-    def made(feed: Scripted | ChangeFeed) -> Upkeep:
-        return Upkeep(
-            feed=feed,
-            ledger=serving.ledger,
-            servers=serving.servers,
-            revokes=Nothing(),
-            forget_before=lambda: serving.clock() - timedelta(days=90),
-        )
-
-    return made
+def made(serving: Serving, feed: Scripted | ChangeFeed) -> Upkeep:
+    return Upkeep(
+        feed=feed,
+        ledger=serving.ledger,
+        servers=serving.servers,
+        revokes=Nothing(),
+        forget_before=lambda: serving.clock() - timedelta(days=90),
+    )
 
 
 @pytest.fixture
-def upkeep(make: Callable[..., Upkeep], feed: Scripted) -> Upkeep:
-    return make(feed)
+def upkeep(serving: Serving, feed: Scripted) -> Upkeep:
+    return made(serving, feed)
 
 
 # What is written by others
@@ -240,12 +240,10 @@ async def test_after_a_look_that_failed_the_next_wake_up_is_heard(
 # Over the real feed
 
 
-async def test_what_another_process_writes_is_known_after_a_look(
-    make: Callable[..., Upkeep], serving: Serving, engine: AsyncEngine
-) -> None:
+async def test_what_another_process_writes_is_known_after_a_look(serving: Serving, engine: AsyncEngine) -> None:
     feed = ChangeFeed(engine)
     await feed.start()
-    upkeep = make(feed)
+    upkeep = made(serving, feed)
     await upkeep.look()
 
     await serving.connect(1)
@@ -253,6 +251,37 @@ async def test_what_another_process_writes_is_known_after_a_look(
     await upkeep.look()
 
     assert serving.gmail(1) is Condition.CONNECTED
+    await upkeep.close()
+    await feed.close()
+
+
+@on_postgres
+async def test_a_server_that_goes_silent_is_told_once_and_followed_again_when_it_answers(
+    url: str, proxied_engine: AsyncEngine, wire: Wire, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, LOGGER)
+    await prepare(proxied_engine)
+    serving = Serving(proxied_engine, patience=Patience(read=0.3, write=0.3))
+    await serving.join(1)
+    feed = ChangeFeed(proxied_engine, pace=Pace(check=0, answer=0.3))
+    await feed.start()
+    upkeep = made(serving, feed)
+
+    wire.silence()
+    for _ in range(3):
+        async with asyncio.timeout(1.5):
+            await upkeep.look()
+    direct = open_engine(url)
+    await Serving(direct).connect(1)
+    await direct.dispose()
+    wire.speak()
+    while serving.gmail(1) is not Condition.CONNECTED:
+        await upkeep.look()
+
+    assert [message.partition(",")[0] for message in caplog.messages] == [
+        "the database cannot be followed",
+        "the database can be followed again",
+    ]
     await upkeep.close()
     await feed.close()
 
