@@ -13,6 +13,9 @@ log = logging.getLogger(__name__)
 LOOPS, UPKEEP, FEED, USE_CASES, GATEWAY, ENGINE = 0.4, 0.7, 0.6, 4.8, 1.0, 0.4
 
 
+_late: set[asyncio.Future[None]] = set()
+
+
 class Closing:
     """What was added last is closed first."""
 
@@ -31,8 +34,9 @@ class Closing:
 async def _close(seconds: float, parts: tuple[Callable[[], Awaitable[None]], ...]) -> None:
     tasks = [asyncio.ensure_future(part()) for part in parts]
     ended, late = await asyncio.wait(tasks, timeout=seconds)
-    for task in late:
-        task.cancel()
+    for task in late:  # it goes on by itself
+        _late.add(task)
+        task.add_done_callback(_late.discard)
     if late:
         log.warning("%d of %d parts did not close within %g seconds", len(late), len(tasks), seconds)
     for task in ended:

@@ -98,7 +98,12 @@ class SqliteWatch:
 
     async def open(self) -> None:
         path = await self._deadline.within(self._path())
-        self._connection = await asyncio.to_thread(_connect, path)
+        opening = asyncio.ensure_future(asyncio.to_thread(_connect, path))
+        try:
+            self._connection = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close)  # the thread goes on
+            raise
 
     async def _path(self) -> str:
         """Where the file is."""
@@ -138,6 +143,11 @@ class SqliteWatch:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _close(opening: asyncio.Future[sqlite3.Connection | None]) -> None:
+    if not opening.cancelled() and (connection := opening.result()):
+        connection.close()
 
 
 def _connect(path: str) -> sqlite3.Connection | None:

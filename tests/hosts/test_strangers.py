@@ -9,8 +9,6 @@ from tests.hosts.conftest import Owned
 from tests.hosts.host import bot_of, plugin
 from tests.hosts.work import Work, connected, one_answer
 
-pytestmark = pytest.mark.quick
-
 REFUSAL = "This bot's integrations are not set up for this server."
 SOMEBODY = "4000000000000000777"  # who may be another person than the one who clicks
 OURS, THEIRS = str(GUILD_ID), "4000000000000000009"

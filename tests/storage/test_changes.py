@@ -18,8 +18,6 @@ from tests.storage.feeds import FAST, another, followed, insert, insert_switch, 
 from tests.storage.processes import Processes
 from tests.storage.rows import ADA, HERE, NOON, THERE, event, history, operation, sync
 
-pytestmark = pytest.mark.quick
-
 
 @pytest.fixture(autouse=True)
 async def prepared(engine: AsyncEngine) -> None:

@@ -16,8 +16,6 @@ from tests.storage.databases import picture
 from tests.storage.feeds import another, insert_switch
 from tests.storage.rows import ADA, LATER, NOON, event, history, operation, row, sync
 
-pytestmark = pytest.mark.quick
-
 ALL = ONE, TWO, THREE = 101 << 22, 102 << 22, 103 << 22
 LONG_AFTER = NOON + timedelta(days=30)
 

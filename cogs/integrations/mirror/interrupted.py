@@ -16,7 +16,6 @@ from storage.integrations import (
     Integration,
     Operation,
     OutdatedError,
-    State,
 )
 
 from .accounts import Accounts
@@ -100,9 +99,9 @@ class Interrupted:
         )
 
     async def _row(self, before: Integration, synced_at: datetime | None) -> Integration | None:
-        """What Composio has of the provider now; None when it has left the catalogue, or is not ours to write."""
+        """What Composio has of the provider now; None when it has left the catalogue."""
         provider = self._catalog.by_id.get(before.provider)
-        if provider is None or before.state is State.NEWER:
+        if provider is None:
             return None
         accounts = await self._accounts.accounts(before.composio_user_id, provider.toolkits)
         return derive(before, accounts, Seen(synced_at, self._clock()))

@@ -27,7 +27,7 @@ class Actor:
             composio_user_id=row.composio_user_id,
             provider=row.provider,
             action=action,
-            before=_condition(change.before),
+            before=Condition(change.before.state.value),
             after=_condition(row),
             guild_id=self.guild_id,
             person_id=self.person_id,
@@ -42,7 +42,7 @@ class Actor:
 
 
 def _condition(row: Integration) -> Condition:
-    # What only a newer version understands is never written; what a revoke has left of it is not connected here.
+    # What only a newer version understands is never written, and is not connected for this one.
     return Condition.NOT_CONNECTED if row.state is State.NEWER else Condition(row.state.value)
 
 

@@ -64,7 +64,7 @@ class Job:
 
     def row(self, stored: Integration, seen: Sequence[Account] | None, now: datetime) -> Integration:
         """What was *seen* amounts to; when nothing could be seen, what is left as far as is known."""
-        if seen is None and not self._were_all:
+        if seen is None and not self._were_all and stored.state is not State.NEWER:
             return stored  # another account may go on working
         return derive(stored, self.left if seen is None else seen, Seen(self.synced_at, now))
 
@@ -220,12 +220,10 @@ class Revoker:
             for _ in range(ATTEMPTS):
                 stored = await self._ledger.stored(job.operation.composio_user_id)
                 row = job.row(stored.get(job.provider.id), seen, self._clock())
-                # What only a newer version understands is left as it is.
-                known = None if row.state is State.NEWER or job.before.state is State.NEWER else row
                 with suppress(OutdatedError):
-                    await self._ledger.finish(job.operation, known, job.event(row))
+                    await self._ledger.finish(job.operation, row, job.event(row))
                     self._unstored.pop(job.operation.id, None)
-                    return known.written() if known else row
+                    return row.written()
         except StorageUnavailableError:
             pass
         self._unstored[job.operation.id] = job

@@ -137,12 +137,13 @@ async def test_the_host_hears_of_each_servers_switch_and_once_of_what_they_share
 
 
 async def test_an_account_that_goes_where_it_was_switched_off_was_connected_all_the_same(
-    one: Process, standin: StandIn
+    one: Process, standin: StandIn, engine: AsyncEngine
 ) -> None:
     account = standin.connect("gmail")
     await one.service.sync(USER)
-    for guild_id in (HERE, THERE):
-        await one.service.toggle(USER, guild_id, GMAIL, False, Actor(guild_id))
+    await one.service.toggle(USER, HERE, GMAIL, False, MIA)
+    async with engine.begin() as connection:
+        await connection.exec_driver_sql("UPDATE integrations_provider SET enabled = false")
     one.notified.clear()
 
     standin.expire(account.id)

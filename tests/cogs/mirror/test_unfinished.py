@@ -9,13 +9,16 @@ import pytest
 
 from bot.sandbox.faults import Before, Hang, Html, Lost, Refuse
 from bot.sandbox.standin import StandIn
+from cogs.integrations.composio.gateway import ComposioGateway
+from cogs.integrations.mirror.catalog import DEFAULT
 from cogs.integrations.mirror.errors import StorageUnavailableError
+from cogs.integrations.mirror.interrupted import Interrupted
 from cogs.integrations.mirror.revoke import Outcome
 from cogs.integrations.mirror.revoking import ALIVE
 from storage.integrations import GIVEN_UP, Condition, EventOutcome, State
 from tests.cogs.conftest import USER, calls
 from tests.cogs.mirror.processes import ADA, BOB, GMAIL, GONE, Process, left_by
-from tests.cogs.mirror.stores import Clock, state
+from tests.cogs.mirror.stores import Clock, begun, state
 
 # What was answered, and what is seen afterwards
 
@@ -186,6 +189,38 @@ async def test_after_a_crash_one_of_two_processes_tells_once_nobody_is_alive(
     assert (event.outcome, event.accounts_gone, event.accounts) == (EventOutcome.INTERRUPTED, 1, 2)
     assert event.person_id == ADA.person_id
     assert await state(one.store) is State.CONNECTED
+
+
+async def test_who_comes_too_late_to_tell_changes_nothing(
+    one: Process, other: Process, standin: StandIn, clock: Clock
+) -> None:
+    await one.connected(standin, "ca_1")
+    await one.ledger.begin(left_by(clock, "ca_1", alive=timedelta(0)))
+    standin.remove("ca_1")
+    gate = one.stage.after("operations")
+    looking = await begun(one.look(), gate)
+    await other.look()
+
+    gate.open()
+    await looking
+
+    [event] = await one.revokes()
+    assert (event.before, event.after) == (Condition.CONNECTED, Condition.NOT_CONNECTED)
+    assert (one.notified, other.notified) == ([], [event])
+
+
+async def test_a_process_does_not_tell_of_its_own_that_they_were_interrupted(
+    one: Process, gateway: ComposioGateway, standin: StandIn, clock: Clock
+) -> None:
+    await one.connected(standin, "ca_1")
+    await one.ledger.begin(left_by(clock, "ca_1", alive=timedelta(0)))
+    interrupted = Interrupted(accounts=gateway, ledger=one.ledger, catalog=DEFAULT, clock=clock)
+
+    await interrupted.look_into({"op"})
+    assert await one.revokes() == []
+
+    await interrupted.look_into(())
+    assert [event.outcome for event in await one.revokes()] == [EventOutcome.INTERRUPTED]
 
 
 async def test_whoever_did_it_after_all_knows_more_than_who_looked(

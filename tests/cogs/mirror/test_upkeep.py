@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from cogs.integrations.mirror.errors import StorageUnavailableError
 from cogs.integrations.mirror.upkeep import Upkeep
 from cogs.integrations.mirror.waits import Patience
 from storage.integrations import ChangeFeed, Condition, StorageError, open_engine, prepare
@@ -161,6 +162,20 @@ async def test_the_log_says_once_that_noticing_stopped_and_once_that_it_is_back(
     assert len(said) == 2
     assert re.fullmatch("the database cannot be followed, reference [0-9a-f]{8}: gone", said[0])
     assert said[1] == "the database can be followed again"
+
+
+async def test_a_look_finds_out_that_the_database_can_be_read_again_though_nobody_reads(
+    upkeep: Upkeep, serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, LOGGER)
+    serving.store.broken.add("*")
+    with pytest.raises(StorageUnavailableError):
+        await serving.ledger.read(user(1))
+    serving.store.broken.clear()
+
+    await upkeep.look()
+
+    assert caplog.messages[-1] == "the database can be read again"
 
 
 async def test_a_look_stores_what_was_left_over(upkeep: Upkeep, serving: Serving) -> None:

@@ -18,6 +18,7 @@ from cogs.integrations.mirror.catalog import DEFAULT
 from cogs.integrations.mirror.errors import StorageUnavailableError
 from cogs.integrations.mirror.known import Known
 from cogs.integrations.mirror.ledger import Ledger
+from cogs.integrations.mirror.urgency import background
 from cogs.integrations.mirror.waits import Patience
 from storage.integrations import Operation, Store, prepare
 from tests.cogs.conftest import NOW, USER
@@ -173,6 +174,24 @@ async def test_every_write_that_fails_is_logged_with_a_reference_of_its_own(
     ]
     assert errors[0].reference != errors[1].reference
     assert not any(error.unknown for error in errors)
+
+
+async def test_of_writes_that_are_done_again_and_again_the_log_says_once_that_they_fail_and_once_that_they_do_not(
+    ledger: Ledger, store: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, LOGGER)
+    store.broken.add("*")
+    with background():
+        errors = [await refused(ledger.keep(["1"], NOW)) for _ in range(3)]
+    store.broken.clear()
+    for _ in range(2):
+        await ledger.keep(["1"], NOW)
+
+    [reference] = {error.reference for error in errors}
+    assert caplog.messages == [
+        f"the database cannot be written, reference {reference}: told to fail",
+        "the database can be written again",
+    ]
 
 
 async def test_a_database_that_nobody_reads_any_more_is_probed_until_it_can_be_read(
