@@ -27,8 +27,6 @@ from tests.storage.feeds import another
 from tests.storage.processes import Processes
 from tests.storage.rows import ADA, HERE, LATER, NOON, event, history, operation, revoked, row, sync
 
-pytestmark = pytest.mark.quick
-
 FIRST = operation()
 GONE = row(
     state=State.NOT_CONNECTED, account_id=None, account_name=None, toolkit=None, usable_accounts=0, revision=1

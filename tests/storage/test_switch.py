@@ -24,8 +24,6 @@ from tests.storage.databases import execute, picture
 from tests.storage.feeds import another, insert_switch
 from tests.storage.rows import ADA, HERE, LATER, NOON, THERE, event, history, row, sync, toggled
 
-pytestmark = pytest.mark.quick
-
 TOO_BIG = 2**63
 
 T = TypeVar("T")

@@ -24,7 +24,7 @@ from .troubles import for_error
 
 log = logging.getLogger(__name__)
 
-CLOSE_SECONDS = 4.7
+CLOSE_SECONDS = 4.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ class Context:
             ended.set_result(None)
 
     async def close(self) -> None:
-        """Let what is being answered end; what the use cases cut off after four seconds has still to be told."""
+        """Let what is being answered end; what the use cases cut off has still to be told."""
         if self._unanswered:
             await asyncio.wait(self._unanswered, timeout=CLOSE_SECONDS)
 

@@ -117,7 +117,7 @@ class Revoker:
         self._working: set[str] = set()
 
     async def close(self) -> None:
-        """Let what is under way end, for at most four seconds; then cancel it."""
+        """Let what is under way end, for some seconds; then cancel it."""
         await self._running.close()
 
     async def settled(self) -> None:

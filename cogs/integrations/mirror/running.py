@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Generic, Self, TypeVar
 
-CLOSE_SECONDS = 4.0
+CLOSE_SECONDS = 3.5
 # What swallows its cancellation holds nobody up for longer.
 CANCEL_SECONDS = 0.5
 
