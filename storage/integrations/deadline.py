@@ -1,9 +1,9 @@
-"""An end to every wait for a database, whatever state it is in."""
+"""An end to every wait for somebody else, whatever state they are in."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from .errors import SilentError
@@ -11,23 +11,36 @@ from .errors import SilentError
 T = TypeVar("T")
 
 
-class Deadline:
-    """Stops waiting for a database that stays silent. To cancel a call can take long too: that is not awaited."""
+def _silent(seconds: float) -> Exception:
+    return SilentError(f"the database did not answer within {seconds:g} seconds")
 
-    def __init__(self, seconds: float) -> None:
+
+class Deadline:
+    """Stops waiting for who stays silent. To cancel a call can take long too: that is not awaited.
+
+    *late* makes what is raised then.
+    """
+
+    def __init__(self, seconds: float, late: Callable[[float], Exception] = _silent) -> None:
         self._seconds = seconds
+        self._late = late
+        # The loop alone would let go of a task that is still cleaning up.
         self._left: set[asyncio.Task[Any]] = set()
 
-    async def within(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of *work*; raises `SilentError` when it takes too long."""
+    async def within(self, work: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
+        """The result of *work*; raises when it takes longer than it may, or than *seconds* where they are given.
+
+        Ends at once when the caller is cancelled, and *work* with it.
+        """
+        end = self._seconds if seconds is None else seconds
         task = self.start(work)
         try:
-            await asyncio.wait({task}, timeout=self._seconds)
+            await asyncio.wait({task}, timeout=end)
             if task.done():
                 return task.result()
         finally:
             task.cancel()
-        raise SilentError(f"the database did not answer within {self._seconds:g} seconds")
+        raise self._late(end)
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Do *work* without waiting for it."""

@@ -8,12 +8,14 @@ from contextlib import suppress
 
 import httpx
 
+from storage.integrations import Deadline
+
 from ..mirror.accounts import Account, Progress, Revocation
 from ..mirror.errors import ComposioUnavailableError
 from . import accounts, writes
 from .budget import Budget
 from .client import READ_RETRIES, TIMEOUT, make_clients
-from .deadlines import Calls, Deadlines
+from .deadlines import Deadlines, late
 
 
 class ComposioGateway:
@@ -42,37 +44,37 @@ class ComposioGateway:
             timeout=timeout,
             budget=budget or Budget(),
         )
-        self._calls = Calls()
+        self._calls = Deadline(self.deadlines.accounts, late)
 
     async def close(self) -> None:
         """Close the connections, as far as that can be done at once."""
         with suppress(ComposioUnavailableError):
-            await self._calls.within(self.deadlines.close, self._close())
+            await self._calls.within(self._close(), self.deadlines.close)
 
     async def _close(self) -> None:
         await asyncio.gather(self._reads.close(), self._writes.close())
 
     async def check(self) -> None:
         """Return when Composio answers and accepts the key."""
-        await self._calls.within(self.deadlines.check, accounts.check(self._writes))
+        await self._calls.within(accounts.check(self._writes), self.deadlines.check)
 
     async def accounts(
         self, composio_user_id: str, toolkits: Sequence[str] = (), progress: Progress | None = None
     ) -> list[Account]:
         """All accounts of one Composio user, newest first; only those of *toolkits* where some are named."""
         work = accounts.read_accounts(self._reads, composio_user_id, progress)
-        found = await self._calls.within(self.deadlines.accounts, work)
+        found = await self._calls.within(work, self.deadlines.accounts)
         # Chosen here and not by Composio: a catalogue may name a slug that Composio does not know.
         return [account for account in found if not toolkits or account.toolkit in toolkits]
 
     async def account(self, account_id: str) -> Account | None:
         """One account as it is now, None when it no longer exists."""
-        return await self._calls.within(self.deadlines.account, accounts.read_account(self._reads, account_id))
+        return await self._calls.within(accounts.read_account(self._reads, account_id), self.deadlines.account)
 
     async def revoke(self, account_id: str) -> Revocation:
         """Ask the provider, through Composio, to forget the grant. An account already revoked counts too."""
-        return await self._calls.within(self.deadlines.write, writes.revoke(self._writes, account_id))
+        return await self._calls.within(writes.revoke(self._writes, account_id), self.deadlines.write)
 
     async def delete(self, account_id: str) -> bool:
         """Delete Composio's record of the account; False when it was already gone."""
-        return await self._calls.within(self.deadlines.write, writes.delete(self._writes, account_id))
+        return await self._calls.within(writes.delete(self._writes, account_id), self.deadlines.write)

@@ -45,7 +45,7 @@ class Slow:
         await self._world.env.settle()
 
 
-async def _without_end(_: Deadline, work: Coroutine[Any, Any, Any]) -> Any:
+async def _without_end(_: Deadline, work: Coroutine[Any, Any, Any], __: float | None = None) -> Any:
     # SimCord waits for a deadline that is near, and the database would have ended when it looks.
     return await work
 

@@ -17,9 +17,10 @@ from bot.sandbox.faults import Alter, Dribble, Hang
 from bot.sandbox.faults import Call as Sent
 from bot.sandbox.standin import StandIn
 from cogs.integrations.composio import accounts as module
-from cogs.integrations.composio.deadlines import Calls, Deadlines
+from cogs.integrations.composio.deadlines import Deadlines, late
 from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.errors import ComposioUnavailableError, Trouble
+from storage.integrations import Deadline
 from tests.cogs.composio.broken import Call, each_call
 from tests.cogs.conftest import USER, gateway_to
 
@@ -134,7 +135,7 @@ async def test_a_deadline_does_not_wait_for_the_clean_up(
 ) -> None:
     async with asyncio.timeout(LONG):
         with pytest.raises(ComposioUnavailableError) as caught:
-            await Calls().within(0.01, stubborn.work())
+            await Deadline(0.01, late).within(stubborn.work())
         await stubborn.cancelled.wait()
 
     assert caught.value.trouble is Trouble.TIMEOUT
@@ -146,7 +147,7 @@ async def test_a_deadline_does_not_wait_for_the_clean_up(
 
 
 async def test_a_cancelled_caller_does_not_wait_for_the_clean_up(stubborn: Stubborn) -> None:
-    task = asyncio.create_task(Calls().within(LONG * 2, stubborn.work()))
+    task = asyncio.create_task(Deadline(LONG * 2, late).within(stubborn.work()))
     await stubborn.begun.wait()
     task.cancel()
 
