@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .errors import OutdatedError
-from .queries import Queries
+from .queries import Queries, upsert
 from .rows import EVENT_COLUMNS, refuse_newer, values
 from .tables import events, integrations, operations
 from .values import STATE_FIELDS, Event, Integration, Operation
@@ -66,20 +65,14 @@ class Operations(Queries):
             gone = await connection.execute(sa.delete(operations).where(operations.c.id == operation_id))
             if only_open and not gone.rowcount:
                 return False
-            if row is not None:
-                refuse_newer(row.state)
-                if (await connection.execute(self._upsert_rows, [values(row)])).first() is None:
-                    raise OutdatedError(row.composio_user_id)
+            if row is not None and not await self._write(connection, [row]):
+                raise OutdatedError(row.composio_user_id)
             await connection.execute(self._upsert_event, asdict(happened))
         return True
 
-
-def upsert(insert: Any, *columns: str) -> Any:
-    """Insert, or update *columns* where the stored revision is the one before; gives the keys of what it wrote."""
-    table = insert.table
-    return insert.on_conflict_do_update(
-        index_elements=table.primary_key.columns,
-        set_={name: insert.excluded[name] for name in (*columns, "revision")},
-        # A plain 1 would be a parameter, bound again for every row.
-        where=table.c.revision == insert.excluded.revision - sa.literal_column("1"),
-    ).returning(*table.primary_key.columns)
+    async def _write(self, connection: AsyncConnection, rows: Sequence[Integration]) -> frozenset[tuple[str, str]]:
+        if not rows:
+            return frozenset()
+        refuse_newer(*(row.state for row in rows))
+        written = await connection.execute(self._upsert_rows, [values(row) for row in rows])
+        return frozenset((user_id, provider) for user_id, provider in written.all())

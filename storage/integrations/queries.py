@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import Table
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
@@ -57,3 +58,14 @@ async def commit(connection: AsyncConnection) -> None:
         # The connection was lost, or a host's driver waited too long: the server may have done it, or still do it.
         reason = getattr(error, "orig", None) or type(error).__name__
         raise UnknownOutcomeError(f"no answer to the commit: {reason}") from None
+
+
+def upsert(insert: Any, *columns: str) -> Any:
+    """Insert, or update *columns* where the stored revision is the one before; gives the keys of what it wrote."""
+    table = insert.table
+    return insert.on_conflict_do_update(
+        index_elements=table.primary_key.columns,
+        set_={name: insert.excluded[name] for name in (*columns, "revision")},
+        # A plain 1 would be a parameter, bound again for every row.
+        where=table.c.revision == insert.excluded.revision - sa.literal_column("1"),
+    ).returning(*table.primary_key.columns)

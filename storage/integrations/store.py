@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .errors import OutdatedError
-from .operations import Operations, upsert
-from .rows import EVENT_COLUMNS, event, integration, refuse_newer, values
+from .operations import Operations
+from .queries import upsert
+from .rows import EVENT_COLUMNS, event, integration
 from .servers import Servers
-from .switches import ENABLED, OTHERS, Switches, remember
+from .switches import ENABLED, OTHERS, Switches, is_of, remember
 from .tables import changes, events, integrations, operations, switches, syncs
 from .values import Action, Event, Fact, Facts, Integration, Mirror, condition_of
 
@@ -87,13 +88,6 @@ class Store(Servers, Switches, Operations):
                 await remember(connection, happened)
         return written
 
-    async def _write(self, connection: AsyncConnection, rows: Sequence[Integration]) -> frozenset[tuple[str, str]]:
-        if not rows:
-            return frozenset()
-        refuse_newer(*(row.state for row in rows))
-        written = await connection.execute(self._upsert_rows, [values(row) for row in rows])
-        return frozenset((user_id, provider) for user_id, provider in written.all())
-
     async def events(
         self, composio_user_id: str, provider: str | None, *, guild_id: int | None = None, offset: int, limit: int
     ) -> list[Event]:
@@ -139,7 +133,7 @@ def _read_statement() -> sa.Select[Any]:
     return sa.select(*columns, integrations.c.enabled.label("enabled_elsewhere")).select_from(
         wanted.outerjoin(syncs, syncs.c.composio_user_id == wanted.c.id)
         .outerjoin(integrations, integrations.c.composio_user_id == wanted.c.id)
-        .outerjoin(switches, (switches.c.provider == integrations.c.provider) & (switches.c.guild_id == guild))
+        .outerjoin(switches, is_of(guild))
     )
 
 

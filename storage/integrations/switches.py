@@ -19,11 +19,9 @@ ENABLED = sa.func.coalesce(switches.c.enabled, integrations.c.enabled)
 OTHERS = tuple(column for column in integrations.c if column.name != "enabled")
 
 
-def with_switches(guild_id: Any) -> sa.Join:
-    """The providers, each beside the switch that the server has for it, if it has moved it."""
-    return integrations.outerjoin(
-        switches, (switches.c.provider == integrations.c.provider) & (switches.c.guild_id == guild_id)
-    )
+def is_of(guild_id: Any) -> sa.ColumnElement[bool]:
+    """Whether a switch is the one that the server has for the provider beside it."""
+    return sa.and_(switches.c.provider == integrations.c.provider, switches.c.guild_id == guild_id)
 
 
 class Switches(Queries):
@@ -86,7 +84,7 @@ def _chosen(target: sa.BindParameter[bool] | None) -> sa.Select[Any]:
     enabled: Any = sa.not_(ENABLED) if target is None else target
     return (
         sa.select(guild, integrations.c.provider, integrations.c.composio_user_id, enabled)
-        .select_from(with_switches(guild))
+        .select_from(integrations.outerjoin(switches, is_of(guild)))
         .where(
             integrations.c.composio_user_id == user,
             integrations.c.provider == name,
@@ -101,7 +99,7 @@ def _chosen(target: sa.BindParameter[bool] | None) -> sa.Select[Any]:
 def _one() -> sa.Select[Any]:
     # A row even of a user of whom nothing is stored.
     wanted = sa.select(sa.bindparam("wanted_user", type_=sa.String).label("id")).subquery()
-    providers = with_switches(sa.bindparam("wanted_guild"))
+    providers = integrations.outerjoin(switches, is_of(sa.bindparam("wanted_guild")))
     found = (
         sa.select(*OTHERS, ENABLED.label("enabled"))
         .select_from(providers)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from datetime import datetime
 
 from storage.integrations import (
     GIVEN_UP,
-    Action,
-    Event,
     EventOutcome,
     Integration,
     Operation,
@@ -77,7 +74,8 @@ class Interrupted:
             log.warning("could not look into an interrupted revoke of %s: %s", operation.provider, error)
             if self._clock() - operation.alive_until < GIVEN_UP:
                 return False
-        event = self._event(operation, Change(before, row or before), gone)
+        author, change = Actor(operation.guild_id, operation.person_id), Change(before, row or before)
+        event = author.revoked(self._clock(), change, operation, EventOutcome.INTERRUPTED, gone)
         try:
             told = await self._ledger.finish(operation, row, event, only_open=True)
         except OutdatedError:  # somebody has just written it
@@ -87,16 +85,6 @@ class Interrupted:
             of, known = len(operation.account_ids), "not known how many" if gone is None else gone
             log.warning("a revoke of %s was interrupted: %s of %d gone", operation.provider, known, of)
         return True
-
-    def _event(self, operation: Operation, change: Change, gone: int | None) -> Event:
-        actor = Actor(operation.guild_id, operation.person_id)
-        return replace(
-            actor.event(Action.REVOKE, self._clock(), change),
-            outcome=EventOutcome.INTERRUPTED,
-            accounts=len(operation.account_ids),
-            accounts_gone=gone,
-            operation=operation.id,
-        )
 
     async def _row(self, before: Integration, synced_at: datetime | None) -> Integration | None:
         """What Composio has of the provider now; None when it has left the catalogue."""

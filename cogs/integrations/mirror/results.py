@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from storage.integrations import Action, Condition, Event, EventOutcome, Integration, State, condition_of
+from storage.integrations import (
+    Action,
+    Condition,
+    Event,
+    EventOutcome,
+    Integration,
+    Operation,
+    State,
+    condition_of,
+)
 
 from .accounts import Account
 from .plan import Change, Plan
@@ -33,6 +42,18 @@ class Actor:
             person_id=self.person_id,
             status=row.status,
             reason=row.reason,
+        )
+
+    def revoked(
+        self, at: datetime, change: Change, operation: Operation, outcome: EventOutcome, gone: int | None
+    ) -> Event:
+        """What the history remembers of a revoke: so many accounts are *gone*, None where nobody knows."""
+        return replace(
+            self.event(Action.REVOKE, at, change),
+            outcome=outcome,
+            accounts=len(operation.account_ids),
+            accounts_gone=gone,
+            operation=operation.id,
         )
 
     def switched(self, at: datetime, row: Integration) -> Event:

@@ -75,8 +75,12 @@ class AccountReceipt:
             return replace(self, outcome=Outcome.UNCLEAR) if self.outcome in _STILL_THERE else self
         if not (self.gone or self.outcome is Outcome.UNCLEAR):
             return self
-        revoked = now.status == "REVOKED"
-        return replace(self, outcome=Outcome.REVOKED_NOT_DELETED if revoked else Outcome.STILL_CONNECTED)
+        return replace(self, outcome=_seen(now))
+
+
+def _seen(now: Account) -> Outcome:
+    """What is said of an account that is still there."""
+    return Outcome.REVOKED_NOT_DELETED if now.status == "REVOKED" else Outcome.STILL_CONNECTED
 
 
 def outcome_of(receipts: Sequence[AccountReceipt]) -> EventOutcome:
@@ -147,8 +151,7 @@ async def _look(gateway: Accounts, account: Account, error: ComposioError) -> Ac
         return AccountReceipt(account, Outcome.UNCLEAR, error)
     if now is None:
         return AccountReceipt(account, Outcome.ALREADY_GONE)
-    revoked = now.status == "REVOKED"
-    return AccountReceipt(account, Outcome.REVOKED_NOT_DELETED if revoked else Outcome.STILL_CONNECTED, error)
+    return AccountReceipt(account, _seen(now), error)
 
 
 def _undeleted(look: AccountReceipt, revocation: Revocation) -> AccountReceipt:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from storage.integrations import Action, Condition, Event, Integration, Operation, OutdatedError, State
+from storage.integrations import Condition, Event, Integration, Operation, OutdatedError, State
 
 from .accounts import Account, Accounts
 from .catalog import Catalog, Provider
@@ -78,14 +78,7 @@ class Job:
     def event(self, row: Integration) -> Event:
         """What the history remembers."""
         at = self.ended_at or self.operation.began_at
-        event = self.by.event(Action.REVOKE, at, Change(self.before, row))
-        return replace(
-            event,
-            outcome=outcome_of(self.receipts),
-            accounts=len(self.confirmed),
-            accounts_gone=self.gone,
-            operation=self.operation.id,
-        )
+        return self.by.revoked(at, Change(self.before, row), self.operation, outcome_of(self.receipts), self.gone)
 
 
 class Revoker:
