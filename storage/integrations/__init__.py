@@ -12,8 +12,10 @@ from .deadline import Deadline
 from .engine import open_engine, prepare
 from .errors import DatabaseRefusedError, OutdatedError, SilentError, StorageError, UnknownOutcomeError
 from .inspection import DatabaseReport, Finding, inspect_database
+from .posts import Alert, AlertItem, Edge, Wishes
 from .store import GIVEN_UP, Store
 from .tables import ID_LENGTH, NAME_LENGTH, REASON_LENGTH, STATUS_LENGTH
+from .turns import Checked, Turn, rows_stamp
 from .values import (
     Action,
     Condition,
@@ -37,11 +39,15 @@ __all__ = [
     "REASON_LENGTH",
     "STATUS_LENGTH",
     "Action",
+    "Alert",
+    "AlertItem",
     "ChangeFeed",
+    "Checked",
     "Condition",
     "DatabaseRefusedError",
     "DatabaseReport",
     "Deadline",
+    "Edge",
     "Event",
     "EventOutcome",
     "Fact",
@@ -57,11 +63,14 @@ __all__ = [
     "StorageError",
     "Store",
     "Switched",
+    "Turn",
     "UnknownOutcomeError",
+    "Wishes",
     "alembic_include_object",
     "condition_of",
     "files_changed",
     "inspect_database",
     "open_engine",
     "prepare",
+    "rows_stamp",
 ]

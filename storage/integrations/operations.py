@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from .edges import store_edges
 from .errors import OutdatedError
 from .queries import Queries, upsert
 from .rows import EVENT_COLUMNS, refuse_newer, values
@@ -68,6 +69,7 @@ class Operations(Queries):
             if row is not None and not await self._write(connection, [row]):
                 raise OutdatedError(row.composio_user_id)
             await connection.execute(self._upsert_event, asdict(happened))
+            await store_edges(connection, [happened])
         return True
 
     async def _write(self, connection: AsyncConnection, rows: Sequence[Integration]) -> frozenset[tuple[str, str]]:

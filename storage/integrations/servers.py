@@ -11,8 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from .alerts import delete_told
 from .queries import Queries
-from .tables import events, integrations, operations, servers, switches, syncs
+from .tables import events, integrations, operations, servers, switches, syncs, turns
+from .turns import AT_ONCE
 from .values import Forgotten
 
 # For each statement: SQLite takes a limited number of values, and older ones fewer than a thousand.
@@ -25,6 +27,7 @@ class Servers(Queries):
     def __init__(self, engine: AsyncEngine) -> None:
         super().__init__(engine)
         insert = self._insert(servers)
+        self._add_turns = self._insert(turns).on_conflict_do_nothing()
         self._upsert_server = insert.on_conflict_do_update(
             index_elements=[servers.c.guild_id],
             set_={"composio_user_id": insert.excluded.composio_user_id, "left_at": sa.null()},
@@ -45,6 +48,7 @@ class Servers(Queries):
         if news:
             async with self._transaction() as connection:
                 await connection.execute(self._upsert_server, news)
+                await connection.execute(self._add_turns, _turns(news))
                 await connection.execute(
                     _TAKE_ALONG, [{"of": row["guild_id"], "user": row["composio_user_id"]} for row in news]
                 )
@@ -93,6 +97,7 @@ class Servers(Queries):
             if not gone:
                 return []
             await connection.execute(sa.delete(switches).where(switches.c.guild_id.in_(gone)))
+            await delete_told(connection, gone)
             counted = await _delete_events(connection, events.c.guild_id, gone)
             unused = await _without_a_server(connection, set(gone.values()))
             rest = await _delete_users(connection, unused)
@@ -117,6 +122,11 @@ _TAKE_ALONG = (
     )
     .values(composio_user_id=sa.bindparam("user"))
 )
+
+
+def _turns(news: Collection[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    users = dict.fromkeys(row["composio_user_id"] for row in news)
+    return [{"composio_user_id": user_id, "due_at": AT_ONCE, "failures": 0} for user_id in users]
 
 
 def _batches(ids: Collection[int]) -> list[list[int]]:
@@ -155,7 +165,7 @@ async def _delete_users(connection: AsyncConnection, user_ids: set[str]) -> Coun
     """All that is stored of them; how many events each had."""
     if not user_ids:
         return Counter()
-    for table in (integrations, syncs, operations):
+    for table in (integrations, syncs, operations, turns):
         await connection.execute(sa.delete(table).where(table.c.composio_user_id.in_(user_ids)))
     return await _delete_events(connection, events.c.composio_user_id, user_ids)
 

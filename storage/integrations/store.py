@@ -9,6 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from .alerts import Alerts
+from .edges import store_edges
 from .errors import OutdatedError
 from .operations import Operations
 from .queries import upsert
@@ -16,19 +18,21 @@ from .rows import EVENT_COLUMNS, event, integration
 from .servers import Servers
 from .switches import ENABLED, OTHERS, Switches, is_of, remember
 from .tables import changes, events, integrations, operations, switches, syncs
+from .turns import Turns
 from .values import Action, Event, Fact, Facts, Integration, Mirror, condition_of
 
 # For so long what an interrupted revoke has left is tried to be seen. After that syncs go on without.
 GIVEN_UP = timedelta(hours=1)
+_SYNC = ("synced_at", "fingerprint", "suspected_at", "suspected")
 
 
-class Store(Servers, Switches, Operations):
+class Store(Servers, Switches, Operations, Turns, Alerts):
     """All queries over one engine, which stays the caller's to dispose of."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         super().__init__(engine)
         # Made once: to make a statement takes longer than to look one up by what it was compiled to.
-        self._upsert_sync = upsert(self._insert(syncs), "synced_at")
+        self._upsert_sync = upsert(self._insert(syncs), *_SYNC)
 
     async def read(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:
         """Everything about one Composio user as a server sees it, in one statement and so of one moment."""
@@ -38,6 +42,21 @@ class Store(Servers, Switches, Operations):
         rows = {row.provider: integration(row) for row in found if row.provider is not None}
         off = frozenset(row.provider for row in found if row.enabled_elsewhere is False)
         return Mirror(composio_user_id, found[0].synced_at, found[0].sync_revision or 0, rows, off)
+
+    async def read_many(self, composio_user_ids: Collection[str]) -> dict[str, Mirror]:
+        """Everything about these users, at most some hundred, with the switches of who has not moved one.
+
+        What is of one user need not be of one moment.
+        """
+        wanted = list(composio_user_ids)
+        async with self._reading() as connection:
+            synced = await connection.execute(_READ_SYNCS, {"wanted": wanted})
+            mirrors = {user_id: Mirror(user_id, at, revision, {}) for user_id, at, revision in synced}
+            found = (await connection.execute(_READ_ROWS, {"wanted": wanted})).all()
+        for row in found:
+            mirror = mirrors.setdefault(row.composio_user_id, Mirror(row.composio_user_id))
+            mirror.rows[row.provider] = integration(row)
+        return {user_id: mirrors.get(user_id) or Mirror(user_id) for user_id in wanted}
 
     async def read_facts(self, composio_user_ids: Collection[str]) -> dict[str, Facts]:
         """What there is to remember of these users, at most some hundred; of one without rows nothing."""
@@ -52,25 +71,35 @@ class Store(Servers, Switches, Operations):
         return facts
 
     async def record_sync(
-        self, seen: Mirror, changes: Sequence[Integration], at: datetime, happened: Sequence[Event] = ()
+        self,
+        seen: Mirror,
+        changes: Sequence[Integration],
+        at: datetime,
+        happened: Sequence[Event] = (),
+        fingerprint: str | None = None,
     ) -> frozenset[str]:
         """Store the outcome of a sync that was planned from *seen*, and the events of what was written.
 
         Each of *changes* is written only where the row's revision is still the one it carries, and no revoke of
         the provider is under way, which says itself what came of it. Returns the providers that were written.
         Raises `OutdatedError`, with nothing written, when another sync of this user was stored since *seen* was
-        read.
+        read. The *fingerprint* is what a read has found that this agrees with. Nothing is suspected any more.
         """
         async with self._transaction() as connection:
-            await self._advance(connection, seen, at)
+            await self._advance(connection, seen, at, fingerprint)
             busy = await _under_way(connection, seen.composio_user_id, at) if changes else ()
             free = [row for row in changes if row.provider not in busy]
             written = frozenset(provider for _, provider in await self._write(connection, free))
-            await remember(connection, [event for event in happened if event.provider in written])
+            told = [event for event in happened if event.provider in written]
+            await remember(connection, told)
+            await store_edges(connection, told)
         return written
 
-    async def _advance(self, connection: AsyncConnection, seen: Mirror, at: datetime) -> None:
-        values = {"composio_user_id": seen.composio_user_id, "synced_at": at, "revision": seen.revision + 1}
+    async def _advance(
+        self, connection: AsyncConnection, seen: Mirror, at: datetime, fingerprint: str | None
+    ) -> None:
+        values = dict.fromkeys(_SYNC) | {"synced_at": at, "fingerprint": fingerprint}
+        values |= {"composio_user_id": seen.composio_user_id, "revision": seen.revision + 1}
         if (await connection.execute(self._upsert_sync, values)).first() is None:
             raise OutdatedError(seen.composio_user_id)
 
@@ -146,6 +175,12 @@ _READ_FACTS = sa.select(
     integrations.c.toolkit,
 ).where(integrations.c.composio_user_id.in_(sa.bindparam("wanted", expanding=True)))
 
+_READ_SYNCS = sa.select(syncs.c.composio_user_id, syncs.c.synced_at, syncs.c.revision).where(
+    syncs.c.composio_user_id.in_(sa.bindparam("wanted", expanding=True))
+)
+_READ_ROWS = sa.select(integrations).where(
+    integrations.c.composio_user_id.in_(sa.bindparam("wanted", expanding=True))
+)
 _READ_SWITCHES = sa.select(
     switches.c.composio_user_id, switches.c.guild_id, switches.c.provider, switches.c.enabled
 ).where(switches.c.composio_user_id.in_(sa.bindparam("wanted", expanding=True)))

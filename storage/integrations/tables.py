@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Index, Integer, Table, text
 from sqlalchemy.orm import registry
@@ -15,6 +15,8 @@ NAME_LENGTH = 100
 STATUS_LENGTH = 64
 REASON_LENGTH = 300
 OPERATION_LENGTH = 32
+FINGERPRINT_LENGTH = 120
+ALERT_LENGTH = 16
 
 
 # The base of a generic is evaluated at run time; the parameter is for the type checker only.
@@ -70,10 +72,31 @@ class SyncRow(_Base, table=True):
     """When a Composio user's accounts were last read to the end."""
 
     __tablename__: ClassVar[str] = "integrations_sync"
+    __table_args__ = (Index("ix_integrations_sync_at", "synced_at"),)
 
     composio_user_id: str = Field(primary_key=True, max_length=ID_LENGTH)
     synced_at: datetime = Field(sa_type=UtcDateTime)
     revision: int = Field(description="counts the syncs, so that of two at once only one is written")
+    fingerprint: str | None = Field(
+        default=None,
+        max_length=FINGERPRINT_LENGTH,
+        description="of accounts and rows that agreed",
+    )
+    suspected_at: datetime | None = Field(
+        default=None, sa_type=UtcDateTime, description="when all of ``suspected`` was first seen to be lost"
+    )
+    suspected: list[str] | None = Field(default=None, sa_type=JSON(none_as_null=True))
+
+
+class TurnRow(_Base, table=True):
+    """When a Composio user is to be read by itself; moved on by whoever begins to, so that nobody else does."""
+
+    __tablename__: ClassVar[str] = "integrations_turn"
+    __table_args__ = (Index("ix_integrations_turn_due", "due_at"),)
+
+    composio_user_id: str = Field(primary_key=True, max_length=ID_LENGTH)
+    due_at: datetime = Field(sa_type=UtcDateTime)
+    failures: int = Field(default=0, description="how often in a row it could not be read")
 
 
 # SQLite counts up only a column that is plainly INTEGER.
@@ -136,7 +159,7 @@ class OperationRow(_Base, table=True):
 
 
 class ServerRow(_Base, table=True):
-    """A server that was served, and when it was left."""
+    """A server that was served, when it was left, and where it wants messages of the bot."""
 
     __tablename__: ClassVar[str] = "integrations_server"
     __table_args__ = (
@@ -147,6 +170,57 @@ class ServerRow(_Base, table=True):
     guild_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     composio_user_id: str = Field(max_length=ID_LENGTH)
     left_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    alert_channel_id: int | None = Field(default=None, sa_type=BigInteger)
+    alert_role_id: int | None = Field(default=None, sa_type=BigInteger)
+    board_channel_id: int | None = Field(default=None, sa_type=BigInteger)
+    board_message_id: int | None = Field(default=None, sa_type=BigInteger)
+    board_shown: str | None = Field(default=None, max_length=64, description="digest of what stands there")
+
+
+class EdgeRow(_Base, table=True):
+    """A state that changed, for one server that wants to be told: until an alert has taken it in."""
+
+    __tablename__: ClassVar[str] = "integrations_edge"
+    __table_args__ = (Index("ix_integrations_edge_guild", "guild_id"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=_COUNTER)
+    guild_id: int = Field(sa_type=BigInteger)
+    composio_user_id: str = Field(max_length=ID_LENGTH)
+    provider: str = Field(max_length=64)
+    action: str = Field(max_length=16)
+    before: str = Field(max_length=32)
+    after: str = Field(max_length=32)
+    at: datetime = Field(sa_type=UtcDateTime)
+    status: str | None = Field(default=None, max_length=STATUS_LENGTH)
+    reason: str | None = Field(default=None, max_length=REASON_LENGTH)
+    enabled: bool = Field(description="where the server's switch stood")
+    flips: int = Field(description="how often it came or went within the hour before, this time included")
+    after_revoke: bool = Field(description="whether a revoke is the last that happened before")
+
+
+class AlertRow(_Base, table=True):
+    """A message about what broke in one pass in one server, sent or still to be sent."""
+
+    __tablename__: ClassVar[str] = "integrations_alert"
+    __table_args__ = (
+        Index("ix_integrations_alert_guild", "guild_id", "settled"),
+        Index("ix_integrations_alert_next", "next_at"),
+    )
+
+    id: str = Field(primary_key=True, max_length=ALERT_LENGTH)
+    guild_id: int = Field(sa_type=BigInteger)
+    composio_user_id: str = Field(max_length=ID_LENGTH)
+    items: list[dict[str, Any]] = Field(sa_type=JSON)
+    began_at: datetime = Field(sa_type=UtcDateTime)
+    changed_at: datetime = Field(sa_type=UtcDateTime)
+    next_at: datetime | None = Field(
+        default=None, sa_type=UtcDateTime, description="when to do something about it"
+    )
+    attempts: int = Field(default=0)
+    sending_at: datetime | None = Field(default=None, sa_type=UtcDateTime, description="stored before the send")
+    channel_id: int | None = Field(default=None, sa_type=BigInteger)
+    message_id: int | None = Field(default=None, sa_type=BigInteger)
+    settled: bool = Field(default=False, description="nothing will be done about it any more")
 
 
 class ChangeRow(_Base, table=True):
@@ -172,3 +246,6 @@ servers = cast("Table", ServerRow.__table__)  # type: ignore[attr-defined]
 changes = cast("Table", ChangeRow.__table__)  # type: ignore[attr-defined]
 switches = cast("Table", SwitchRow.__table__)  # type: ignore[attr-defined]
 operations = cast("Table", OperationRow.__table__)  # type: ignore[attr-defined]
+turns = cast("Table", TurnRow.__table__)  # type: ignore[attr-defined]
+edges = cast("Table", EdgeRow.__table__)  # type: ignore[attr-defined]
+alerts = cast("Table", AlertRow.__table__)  # type: ignore[attr-defined]

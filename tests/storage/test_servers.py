@@ -23,7 +23,7 @@ LONG_AFTER = NOON + timedelta(days=30)
 async def stored(engine: AsyncEngine) -> dict[int, tuple[str, bool]]:
     """Every server that is stored, its user, and whether it was left."""
     found = (await picture(engine, "integrations_server"))["integrations_server"]["rows"]
-    return {guild_id: (user_id, left_at is not None) for guild_id, user_id, left_at in found}
+    return {guild_id: (user_id, left_at is not None) for guild_id, user_id, left_at, *_ in found}
 
 
 async def remembered(store: Store, user: str) -> tuple[bool, int]:

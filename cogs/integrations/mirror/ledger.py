@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from storage.integrations import Event, Integration, Mirror, Operation, OutdatedError, Store, Switched
+from storage.integrations import Event, Integration, Mirror, Operation, OutdatedError, Store, Switched, Wishes
 
 from .errors import StorageUnavailableError
 from .known import Known
@@ -219,6 +219,14 @@ class Ledger:
         return await self._waits.read(
             self._store.events(composio_user_id, provider, guild_id=guild_id, offset=offset, limit=limit)
         )
+
+    async def wishes(self, guild_ids: Collection[int]) -> list[Wishes]:
+        """Those of these servers, at most some hundred, that want messages of the bot."""
+        return await self._waits.read(self._store.wishes(guild_ids))
+
+    async def wish(self, wishes: Wishes) -> None:
+        """Store what a server wants."""
+        await self._waits.write(lambda: self._store.wish(wishes))
 
     async def arrive(self, servers: Mapping[int, str]) -> None:
         """Remember that these servers are served, by which Composio user each."""

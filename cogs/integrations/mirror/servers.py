@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from .errors import NotAllowedHereError, StorageUnavailableError
 from .known import Has
 from .ledger import BATCH, Ledger
+from .places import Places
 from .running import Running
 from .tenancy import Tenancy
 from .urgency import background
@@ -43,6 +44,8 @@ class Servers:
         self._clock = clock
         self._forget_after = forget_after
         self._is_member = is_member
+        self.places = Places(ledger)
+        self.on_arrived: Callable[[Collection[int]], None] = _nobody
         self._served: set[int] = set()
         # What is still to be stored, newest last; the worker below takes it from here.
         self._arriving: dict[int, None] = {}
@@ -75,10 +78,15 @@ class Servers:
 
     def _drop(self, guild_id: int) -> None:
         self._served.discard(guild_id)
+        self.places.drop(guild_id)
         if self._tenancy.is_shared and self._served:
             return  # the others go on using its Composio user
         if user_id := self._user_id(guild_id):
             self._known.drop(user_id)
+
+    def serves(self, guild_id: int) -> bool:
+        """Whether the server is served here."""
+        return guild_id in self._served
 
     def shard_ready(self, shard_id: int, shard_count: int) -> None:
         """All servers of the shard are known to the bot: a stored one that it is not in was left meanwhile."""
@@ -154,9 +162,11 @@ class Servers:
             try:
                 await self._ledger.learn(set(servers.values()))
                 await self._ledger.arrive(servers)
+                await self.places.learn(servers.keys())
             except StorageUnavailableError:
                 self._arriving |= dict.fromkeys(guild_id for guild_id in batch if guild_id not in self._leaving)
                 raise
+            self.on_arrived(servers.keys())
 
     def _user_id(self, guild_id: int) -> str | None:
         with suppress(NotAllowedHereError):
@@ -201,3 +211,7 @@ class Servers:
                 self._arriving |= dict.fromkeys(set(page).difference(left))
                 after = page[-1]
         self.work_soon()
+
+
+def _nobody(_guild_ids: Collection[int]) -> None:
+    pass

@@ -28,6 +28,13 @@ class Feed(Protocol):
         """The Composio users that were written since the last look, None when anything may have changed."""
 
 
+class Follower(Protocol):
+    """Does something by itself about what was written. It is told, and does it in a task of its own."""
+
+    def changed(self, composio_user_ids: frozenset[str] | None) -> None:
+        """Rows or switches of these, which are in memory by now, were written; None for anybody's."""
+
+
 class Revokes(Protocol):
     """What is left to do of revokes: see `revoking.Revoker`."""
 
@@ -51,6 +58,7 @@ class Upkeep:
         self._ledger = ledger
         self._servers = servers
         self._revokes = revokes
+        self.followers: list[Follower] = []
         self._forget_before = forget_before
         self._running = Running()
         self._looking = False
@@ -87,6 +95,9 @@ class Upkeep:
             await self._ledger.catch_up(self._behind)
             if self._behind is None:
                 self._servers.store_again()
+            if self._behind is None or self._behind:
+                for follower in self.followers:
+                    follower.changed(self._behind)
         except StorageError as error:
             self._ledger.outage.failed("followed", error)
         except StorageUnavailableError:  # it has logged itself

@@ -172,10 +172,15 @@ class Stage(Store):
         return await self._played("write", lambda: super(Stage, self).write(rows, happened))
 
     async def record_sync(
-        self, seen: Mirror, changes: Sequence[Integration], at: datetime, happened: Sequence[Event] = ()
+        self,
+        seen: Mirror,
+        changes: Sequence[Integration],
+        at: datetime,
+        happened: Sequence[Event] = (),
+        fingerprint: str | None = None,
     ) -> frozenset[str]:
         return await self._played(
-            "record_sync", lambda: super(Stage, self).record_sync(seen, changes, at, happened)
+            "record_sync", lambda: super(Stage, self).record_sync(seen, changes, at, happened, fingerprint)
         )
 
     async def set_enabled(self, *wanted: Any) -> Switched:

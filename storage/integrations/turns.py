@@ -1,0 +1,171 @@
+"""Whose turn it is to be read by itself, and what came of it. Several processes share the work."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from .queries import Queries
+from .tables import integrations, servers, syncs, turns
+
+# Before all who have been read: whoever is new comes first.
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Turn(NamedTuple):
+    """A Composio user that is to be read, and what was stored of it when it was taken.
+
+    ``guild_id`` is one of its servers, None when there is none any more. ``revision`` is that of its last sync, 0
+    before the first. ``rows`` stands for the revisions of all its rows. ``suspected`` are the providers of which a
+    read has seen at ``suspected_at`` that all are lost.
+    """
+
+    composio_user_id: str
+    failures: int
+    guild_id: int | None
+    revision: int
+    synced_at: datetime | None
+    fingerprint: str | None
+    suspected_at: datetime | None
+    suspected: list[str] | None
+    rows: str
+
+
+class Checked(NamedTuple):
+    """A Composio user of which a read, begun at ``at``, has found what is stored already."""
+
+    composio_user_id: str
+    revision: int
+    at: datetime
+    fingerprint: str | None
+
+
+class Turns(Queries):
+    """The queries about turns."""
+
+    async def take_turns(self, now: datetime, until: datetime, far: datetime, limit: int) -> list[Turn]:
+        """Take those that have waited longest, at most *limit*; nobody else takes them before *until*.
+
+        A turn that is due after *far* was put there by a clock that has been put back since: it is taken too.
+        """
+        due = (
+            sa.select(turns.c.composio_user_id)
+            .where(turns.c.due_at <= now)
+            .order_by(turns.c.due_at)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        take = (
+            sa.update(turns)
+            .where(turns.c.composio_user_id.in_(due))
+            .values(due_at=until)
+            .returning(turns.c.composio_user_id)
+        )
+        async with self._transaction() as connection:
+            await connection.execute(sa.update(turns).where(turns.c.due_at > far).values(due_at=now))
+            taken = list((await connection.execute(take)).scalars())
+            if not taken:
+                return []
+            found = (await connection.execute(_TAKEN, {"taken": taken})).all()
+        return [_turn(row) for row in found]
+
+    async def next_turn(self) -> datetime | None:
+        """When the first is due; None when nobody is to be read."""
+        async with self._reading() as connection:
+            found: datetime | None = (await connection.execute(_NEXT)).scalar()
+        return found
+
+    async def end_turns(
+        self,
+        ended: Collection[str],
+        now: datetime,
+        due: datetime,
+        checked: Sequence[Checked] = (),
+        *,
+        failed: bool = False,
+    ) -> None:
+        """The turns of these users are over, and the next ones *due* then.
+
+        Of those that were *checked* it is stored when, unless something newer is stored of them; and that nothing
+        is suspected. What is stored as later than *now* is not newer: the clock was put back.
+        """
+        async with self._transaction() as connection:
+            failures = turns.c.failures + 1 if failed else sa.literal(0)
+            moved = sa.update(turns).where(turns.c.composio_user_id.in_(ended))
+            await connection.execute(moved.values(due_at=due, failures=failures))
+            if checked:
+                await connection.execute(
+                    _CHECK, [{f"the_{k}": v for k, v in one._asdict().items()} | {"now": now} for one in checked]
+                )
+
+    async def suspect(self, composio_user_id: str, revision: int, at: datetime, lost: Sequence[str]) -> None:
+        """Remember that a read has seen that all these providers are lost, unless a newer sync is stored."""
+        of = (syncs.c.composio_user_id == composio_user_id) & (syncs.c.revision == revision)
+        async with self._transaction() as connection:
+            await connection.execute(sa.update(syncs).where(of).values(suspected_at=at, suspected=list(lost)))
+
+    async def drop_turns(self, composio_user_ids: Collection[str]) -> None:
+        """Read these no more by itself; whoever serves one of their servers again brings them back."""
+        async with self._transaction() as connection:
+            await connection.execute(sa.delete(turns).where(turns.c.composio_user_id.in_(composio_user_ids)))
+
+    async def checked_since(self, since: datetime) -> list[tuple[str, datetime]]:
+        """Whose accounts were read to the end since then, and when."""
+        statement = sa.select(syncs.c.composio_user_id, syncs.c.synced_at).where(syncs.c.synced_at > since)
+        async with self._reading() as connection:
+            return [(user_id, at) for user_id, at in await connection.execute(statement)]
+
+
+def _taken() -> sa.Select[Any]:
+    of = turns.c.composio_user_id
+    server = sa.select(sa.func.min(servers.c.guild_id)).where(
+        servers.c.composio_user_id == of, servers.c.left_at.is_(None)
+    )
+    rows = sa.select(sa.func.count()).where(integrations.c.composio_user_id == of)
+    written = sa.select(sa.func.sum(integrations.c.revision)).where(integrations.c.composio_user_id == of)
+    return (
+        sa.select(
+            of,
+            turns.c.failures,
+            server.scalar_subquery(),
+            sa.func.coalesce(syncs.c.revision, 0),
+            syncs.c.synced_at,
+            syncs.c.fingerprint,
+            syncs.c.suspected_at,
+            syncs.c.suspected,
+            rows.scalar_subquery(),
+            sa.func.coalesce(written.scalar_subquery(), 0),
+        )
+        .select_from(turns.outerjoin(syncs, syncs.c.composio_user_id == of))
+        .where(of.in_(sa.bindparam("taken", expanding=True)))
+    )
+
+
+_TAKEN = _taken()
+_NEXT = sa.select(turns.c.due_at).order_by(turns.c.due_at).limit(1)
+_CHECK = (
+    sa.update(syncs)
+    .where(
+        syncs.c.composio_user_id == sa.bindparam("the_composio_user_id"),
+        syncs.c.revision == sa.bindparam("the_revision"),
+        (syncs.c.synced_at < sa.bindparam("the_at")) | (syncs.c.synced_at > sa.bindparam("now")),
+    )
+    .values(
+        synced_at=sa.bindparam("the_at"),
+        fingerprint=sa.bindparam("the_fingerprint"),
+        suspected_at=sa.null(),
+        suspected=sa.null(),
+    )
+)
+
+
+def _turn(row: Any) -> Turn:
+    return Turn._make([*row[:-2], rows_stamp(*row[-2:])])
+
+
+def rows_stamp(rows: int, written: int) -> str:
+    """Stands for so many rows, written so often altogether: it is another one after each write."""
+    return f"{rows}:{written}"
