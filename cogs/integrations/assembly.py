@@ -24,10 +24,12 @@ from .composio.gateway import ComposioGateway
 from .guard import AnyBot
 from .mirror import catalog, catalog_file
 from .mirror.access import Access
+from .mirror.batch import BatchReader
 from .mirror.errors import CatalogError, SettingsError
 from .mirror.known import Known
 from .mirror.ledger import Ledger
 from .mirror.revoking import Revoker
+from .mirror.rounds import Pace, Rounds, Unheard
 from .mirror.servers import Servers
 from .mirror.service import IntegrationService
 from .mirror.upkeep import Upkeep
@@ -73,8 +75,23 @@ async def _cog(
     # What runs by itself ends first. Then nobody is asked any more, and who waits gets an answer.
     opened.add(closing.USE_CASES, context.questions.close, context.close, revoker.close, service.close)
     opened.add(closing.FEED, feed.close)
-    opened.add(closing.UPKEEP, upkeep.close, servers.close)
+    rounds = _rounds(settings, gateway, ledger, providers)
+    opened.add(closing.UPKEEP, upkeep.close, servers.close, rounds.close)
+    rounds.start()
     return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
+
+
+def _rounds(
+    settings: IntegrationsSettings, gateway: ComposioGateway, ledger: Ledger, providers: catalog.Catalog
+) -> Rounds:
+    clock = discord.utils.utcnow
+    return Rounds(
+        reader=BatchReader(accounts=gateway, ledger=ledger, catalog=providers, clock=clock),
+        ledger=ledger,
+        tenancy=settings.tenancy,
+        hearing=Unheard(),
+        pace=Pace(settings.sync_interval, clock),
+    )
 
 
 def _forget_before(settings: IntegrationsSettings) -> Callable[[], datetime]:

@@ -90,6 +90,9 @@ class Store(Servers, Switches, Operations, Turns, Alerts):
             busy = await _under_way(connection, seen.composio_user_id, at) if changes else ()
             free = [row for row in changes if row.provider not in busy]
             written = frozenset(provider for _, provider in await self._write(connection, free))
+            if fingerprint and len(written) < len(changes):
+                unmarked = sa.update(syncs).where(syncs.c.composio_user_id == seen.composio_user_id)
+                await connection.execute(unmarked.values(fingerprint=None))
             told = [event for event in happened if event.provider in written]
             await remember(connection, told)
             await store_edges(connection, told)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .queries import Queries
 from .tables import integrations, servers, syncs, turns
@@ -96,10 +97,17 @@ class Turns(Queries):
             failures = turns.c.failures + 1 if failed else sa.literal(0)
             moved = sa.update(turns).where(turns.c.composio_user_id.in_(ended))
             await connection.execute(moved.values(due_at=due, failures=failures))
-            if checked:
-                await connection.execute(
-                    _CHECK, [{f"the_{k}": v for k, v in one._asdict().items()} | {"now": now} for one in checked]
-                )
+            await self._store_checked(connection, checked, now)
+
+    async def _store_checked(self, connection: AsyncConnection, checked: Sequence[Checked], now: datetime) -> None:
+        known = [one for one in checked if one.revision]
+        news = [one for one in checked if not one.revision]
+        if known:
+            given = [{f"the_{name}": value for name, value in one._asdict().items()} for one in known]
+            await connection.execute(_CHECK, [one | {"now": now} for one in given])
+        if news:
+            insert = self._insert(syncs).on_conflict_do_nothing()
+            await connection.execute(insert, [_first_sync(one) for one in news])
 
     async def suspect(self, composio_user_id: str, revision: int, at: datetime, lost: Sequence[str]) -> None:
         """Remember that a read has seen that all these providers are lost, unless a newer sync is stored."""
@@ -160,6 +168,11 @@ _CHECK = (
         suspected=sa.null(),
     )
 )
+
+
+def _first_sync(checked: Checked) -> dict[str, Any]:
+    values = {"composio_user_id": checked.composio_user_id, "fingerprint": checked.fingerprint}
+    return values | {"synced_at": checked.at, "revision": 1}
 
 
 def _turn(row: Any) -> Turn:

@@ -12,6 +12,7 @@ from storage.integrations import Event, Integration, Mirror, Operation, Outdated
 
 from .errors import StorageUnavailableError
 from .known import Known
+from .turns import Turns
 from .waits import Patience, Waits
 
 log = logging.getLogger(__name__)
@@ -23,8 +24,9 @@ BATCH = 100
 class Ledger:
     """Raises `StorageUnavailableError` when the database failed; nothing has changed then, unless it says so.
 
-    ``known`` is that memory. ``left_alone`` says that a sync could not write a row: a revoke of it may have been
-    interrupted. *notify* is told of every event that changed a provider's condition.
+    ``known`` is that memory, ``turns`` is for the background. ``left_alone`` says that a sync could not write a
+    row: a revoke of it may have been interrupted. *notify* is told of every event that changed a provider's
+    condition.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Ledger:
         self._notify = notify
         self._waits = Waits(store.writers, patience or Patience())
         self.outage = self._waits.outage
+        self.turns = Turns(store, self._waits)
         self.left_alone = False
 
     async def read(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:
@@ -79,7 +82,12 @@ class Ledger:
                 await self.operations()
 
     async def record_sync(
-        self, seen: Mirror, changes: Sequence[Integration], at: datetime, happened: Sequence[Event]
+        self,
+        seen: Mirror,
+        changes: Sequence[Integration],
+        at: datetime,
+        happened: Sequence[Event],
+        fingerprint: str | None = None,
     ) -> list[Integration]:
         """Store the outcome of a sync, and return the rows that were written, as they are now.
 
@@ -87,7 +95,9 @@ class Ledger:
         """
         ticket = self.known.ticket()
         try:
-            names = await self._waits.write(lambda: self._store.record_sync(seen, changes, at, happened))
+            names = await self._waits.write(
+                lambda: self._store.record_sync(seen, changes, at, happened, fingerprint)
+            )
         except StorageUnavailableError as error:
             if not error.unknown:
                 raise
