@@ -25,6 +25,7 @@ from .guard import AnyBot
 from .mirror import catalog, catalog_file
 from .mirror.access import Access
 from .mirror.errors import CatalogError, SettingsError
+from .mirror.freshness import Freshness
 from .mirror.known import Known
 from .mirror.ledger import Ledger
 from .mirror.revoking import Revoker
@@ -48,7 +49,7 @@ async def add_to(bot: AnyBot, settings: IntegrationsSettings | None, engine: Asy
 async def _cog(
     bot: AnyBot, settings: IntegrationsSettings, engine: AsyncEngine | None, opened: Closing
 ) -> IntegrationsCog:
-    tenancy, providers, clock = settings.tenancy, read_catalog(settings), discord.utils.utcnow
+    providers, clock = read_catalog(settings), discord.utils.utcnow
     engine = await _engine(settings, engine, opened)
     # The certificate authorities are loaded, which would hold the loop.
     gateway = await asyncio.to_thread(_gateway, settings)
@@ -62,19 +63,30 @@ async def _cog(
         feed=feed, ledger=ledger, servers=servers, revokes=revoker, forget_before=_forget_before(settings)
     )
     feed.on_change = upkeep.woken
-    context = Context(
-        service=service,
-        revoker=revoker,
-        access=Access(servers=servers, service=service, catalog=providers, tenancy=tenancy),
-        catalog=providers,
-        tenancy=tenancy,
-        dashboard_url=settings.dashboard_url,
-    )
+    context = _context(settings, servers, service, revoker, providers)
     # What runs by itself ends first. Then nobody is asked any more, and who waits gets an answer.
     opened.add(closing.USE_CASES, context.questions.close, context.close, revoker.close, service.close)
     opened.add(closing.FEED, feed.close)
     opened.add(closing.UPKEEP, upkeep.close, servers.close)
     return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
+
+
+def _context(
+    settings: IntegrationsSettings,
+    servers: Servers,
+    service: IntegrationService,
+    revoker: Revoker,
+    providers: catalog.Catalog,
+) -> Context:
+    return Context(
+        service=service,
+        revoker=revoker,
+        access=Access(servers=servers, service=service, catalog=providers, tenancy=settings.tenancy),
+        catalog=providers,
+        tenancy=settings.tenancy,
+        dashboard_url=settings.dashboard_url,
+        freshness=Freshness(settings.sync_interval, discord.utils.utcnow),
+    )
 
 
 def _forget_before(settings: IntegrationsSettings) -> Callable[[], datetime]:

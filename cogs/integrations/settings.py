@@ -67,6 +67,7 @@ class IntegrationsSettings(EnvironmentSettings):
     requests_per_minute: int = Field(
         default=600, ge=10, le=100_000, validation_alias="INTEGRATIONS_REQUESTS_PER_MINUTE"
     )
+    sync_interval: float = Field(default=900, ge=0, le=86_400, validation_alias="INTEGRATIONS_SYNC_INTERVAL")
     catalog: Path | None = Field(default=None, validation_alias="INTEGRATIONS_CATALOG")
 
     @property
