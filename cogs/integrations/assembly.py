@@ -26,10 +26,11 @@ from .mirror import catalog, catalog_file
 from .mirror.access import Access
 from .mirror.batch import BatchReader
 from .mirror.errors import CatalogError, SettingsError
+from .mirror.freshness import Freshness
 from .mirror.known import Known
 from .mirror.ledger import Ledger
 from .mirror.revoking import Revoker
-from .mirror.rounds import Pace, Rounds, Unheard
+from .mirror.rounds import Pace, Rounds
 from .mirror.servers import Servers
 from .mirror.service import IntegrationService
 from .mirror.upkeep import Upkeep
@@ -50,7 +51,7 @@ async def add_to(bot: AnyBot, settings: IntegrationsSettings | None, engine: Asy
 async def _cog(
     bot: AnyBot, settings: IntegrationsSettings, engine: AsyncEngine | None, opened: Closing
 ) -> IntegrationsCog:
-    tenancy, providers, clock = settings.tenancy, read_catalog(settings), discord.utils.utcnow
+    providers, clock = read_catalog(settings), discord.utils.utcnow
     engine = await _engine(settings, engine, opened)
     # The certificate authorities are loaded, which would hold the loop.
     gateway = await asyncio.to_thread(_gateway, settings)
@@ -64,32 +65,41 @@ async def _cog(
         feed=feed, ledger=ledger, servers=servers, revokes=revoker, forget_before=_forget_before(settings)
     )
     feed.on_change = upkeep.woken
-    context = Context(
-        service=service,
-        revoker=revoker,
-        access=Access(servers=servers, service=service, catalog=providers, tenancy=tenancy),
-        catalog=providers,
-        tenancy=tenancy,
-        dashboard_url=settings.dashboard_url,
-    )
+    context = _context(settings, servers, service, revoker, providers)
     # What runs by itself ends first. Then nobody is asked any more, and who waits gets an answer.
     opened.add(closing.USE_CASES, context.questions.close, context.close, revoker.close, service.close)
     opened.add(closing.FEED, feed.close)
-    rounds = _rounds(settings, gateway, ledger, providers)
+    rounds = _rounds(settings, gateway, ledger, context)
     opened.add(closing.UPKEEP, upkeep.close, servers.close, rounds.close)
     rounds.start()
     return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
 
 
-def _rounds(
-    settings: IntegrationsSettings, gateway: ComposioGateway, ledger: Ledger, providers: catalog.Catalog
-) -> Rounds:
+def _context(
+    settings: IntegrationsSettings,
+    servers: Servers,
+    service: IntegrationService,
+    revoker: Revoker,
+    providers: catalog.Catalog,
+) -> Context:
+    return Context(
+        service=service,
+        revoker=revoker,
+        access=Access(servers=servers, service=service, catalog=providers, tenancy=settings.tenancy),
+        catalog=providers,
+        tenancy=settings.tenancy,
+        dashboard_url=settings.dashboard_url,
+        freshness=Freshness(settings.sync_interval, discord.utils.utcnow),
+    )
+
+
+def _rounds(settings: IntegrationsSettings, gateway: ComposioGateway, ledger: Ledger, context: Context) -> Rounds:
     clock = discord.utils.utcnow
     return Rounds(
-        reader=BatchReader(accounts=gateway, ledger=ledger, catalog=providers, clock=clock),
+        reader=BatchReader(accounts=gateway, ledger=ledger, catalog=context.catalog, clock=clock),
         ledger=ledger,
         tenancy=settings.tenancy,
-        hearing=Unheard(),
+        hearing=context.freshness,
         pace=Pace(settings.sync_interval, clock),
     )
 

@@ -62,8 +62,11 @@ class Store(Servers, Switches, Operations, Turns, Alerts):
         """What there is to remember of these users, at most some hundred; of one without rows nothing."""
         facts = {user_id: Facts([], {}) for user_id in composio_user_ids}
         async with self._reading() as connection:
+            synced = (await connection.execute(_READ_SYNCS, {"wanted": list(facts)})).all()
             found = (await connection.execute(_READ_FACTS, {"wanted": list(facts)})).all()
             moved = (await connection.execute(_READ_SWITCHES, {"wanted": list(facts)})).all()
+        for user_id, at, _ in synced:
+            facts[user_id] = facts[user_id]._replace(synced_at=at)
         for user_id, provider, state, enabled, toolkit in found:
             facts[user_id].providers.append(Fact(provider, condition_of(state, enabled), toolkit))
         for user_id, guild_id, provider, enabled in moved:

@@ -33,7 +33,7 @@ OPERATIONS: dict[str, tuple[Callable[[Store], Awaitable[object]], Cost]] = {
     "read": (lambda store: store.read(ADA), READ),
     "read of an unknown user": (lambda store: store.read("nobody"), READ),
     "read for a server": (lambda store: store.read(ADA, HERE), READ),
-    "read_facts": (lambda store: store.read_facts([ADA, "nobody"]), Cost(reads=2, begins=1, rollbacks=1)),
+    "read_facts": (lambda store: store.read_facts([ADA, "nobody"]), Cost(reads=3, begins=1, rollbacks=1)),
     "arrive of a known server": (lambda store: store.arrive({1: ADA}), READ),
     "arrive of a new server": (
         lambda store: store.arrive({2: ADA}),

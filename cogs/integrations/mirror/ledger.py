@@ -10,6 +10,7 @@ from datetime import datetime
 
 from storage.integrations import Event, Integration, Mirror, Operation, OutdatedError, Store, Switched, Wishes
 
+from .checks import Checks
 from .errors import StorageUnavailableError
 from .known import Known
 from .turns import Turns
@@ -24,9 +25,9 @@ BATCH = 100
 class Ledger:
     """Raises `StorageUnavailableError` when the database failed; nothing has changed then, unless it says so.
 
-    ``known`` is that memory, ``turns`` is for the background. ``left_alone`` says that a sync could not write a
-    row: a revoke of it may have been interrupted. *notify* is told of every event that changed a provider's
-    condition.
+    ``known`` is that memory, ``checks`` tells it when it was last true, ``turns`` is for the background.
+    ``left_alone`` says that a sync could not write a row: a revoke of it may have been interrupted. *notify* is
+    told of every event that changed a provider's condition.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Ledger:
         self._waits = Waits(store.writers, patience or Patience())
         self.outage = self._waits.outage
         self.turns = Turns(store, self._waits)
+        self.checks = Checks(store, self._waits, known)
         self.left_alone = False
 
     async def read(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:
@@ -105,6 +107,7 @@ class Ledger:
         written = [row.written() for row in changes if row.provider in names]
         self.left_alone = self.left_alone or len(written) < len(changes)
         await self._look_again(self.known.wrote(written, ticket))
+        self.checks.stored([(seen.composio_user_id, at)], at)
         for event in happened:
             if event.provider in names:
                 self.tell(event)

@@ -75,23 +75,11 @@ class Hearing(Protocol):
         """What was read is not believed before it is seen again."""
 
 
-class Unheard:
-    """Tells nobody."""
-
-    def worked(self, composio_user_ids: Collection[str]) -> None:
-        """See `Hearing`."""
-
-    def failed(self, composio_user_ids: Collection[str] | None, error: ComposioError) -> None:
-        """See `Hearing`."""
-
-    def suspected(self, composio_user_id: str) -> None:
-        """See `Hearing`."""
-
-
 class Rounds:
     """Reads by itself, from `start` to `close`. What cannot be done is done later; the log says so once.
 
-    A round goes on until nobody is due any more, or Composio or the database cannot be asked.
+    A round goes on until nobody is due any more, or Composio or the database cannot be asked. Memory learns, too,
+    whom other processes have read; that it does also with an interval of 0, when nobody is read by itself.
     """
 
     def __init__(
@@ -111,9 +99,8 @@ class Rounds:
         self._stopped_by: ComposioError | None = None
 
     def start(self) -> None:
-        """Begin, if anything is to be read by itself at all."""
-        if self._pace.interval:
-            self._after(SOON_SECONDS)
+        """Begin."""
+        self._after(SOON_SECONDS if self._pace.interval else LOOK_SECONDS)
 
     async def close(self) -> None:
         """End at once; who was being read is read when the lease is over."""
@@ -131,7 +118,10 @@ class Rounds:
     async def _go_round(self) -> None:
         wait = LOOK_SECONDS
         try:
-            wait = await self.round()
+            with background():
+                await self._ledger.checks.learn(self._pace.clock())
+            if self._pace.interval:
+                wait = await self.round()
         except StorageUnavailableError:  # it has logged itself
             pass
         finally:
@@ -228,6 +218,8 @@ class Rounds:
             self._reachable()
             await self._end(users, checked=outcome.checked)
             self._hearing.worked(users)
+            checked = [(one.composio_user_id, one.at) for one in outcome.checked]
+            self._ledger.checks.stored(checked, self._pace.clock())
         if outcome.suspected:
             await self._end(outcome.suspected, DOUBT + timedelta(seconds=1))
             for user_id in outcome.suspected:
