@@ -92,7 +92,7 @@ class Store(Servers, Switches, Operations, Turns, Alerts):
             written = frozenset(provider for _, provider in await self._write(connection, free))
             told = [event for event in happened if event.provider in written]
             await remember(connection, told)
-            await store_edges(connection, told)
+            await store_edges(connection, told, seen.synced_at)
         return written
 
     async def _advance(

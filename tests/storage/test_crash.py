@@ -37,12 +37,15 @@ FINISHED = [0]
 
 # Before and after each statement, before each commit, and after it; a read has nothing to commit.
 MOMENTS = {
-    "sync": 3 + 10,  # reads; writes the time, reads who revokes, writes the rows and the events
+    "sync": 3 + 12,  # reads; writes the time, reads who revokes, writes the rows and the events, reads who is told
     "toggle": 8,  # writes the switch, reads the row, writes the event
-    "revoke": 3 + 4 + 3 + 8,  # reads; writes it down; reads; takes it away, and writes the row and the event
+    "revoke": 3
+    + 4
+    + 3
+    + 10,  # reads; writes it down; reads; takes it away, writes the row, the event, reads who is told
 }
 # The moments after which a revoke is written down and not finished.
-UNDER_WAY = {"revoke": range(3 + 4, 3 + 4 + 3 + 8)}
+UNDER_WAY = {"revoke": range(3 + 4, 3 + 4 + 3 + 10)}
 
 
 @dataclass(frozen=True)
