@@ -98,7 +98,7 @@ class Store(Servers, Switches, Operations, Turns, Alerts):
                 await connection.execute(unmarked.values(fingerprint=None))
             told = [event for event in happened if event.provider in written]
             await remember(connection, told)
-            await store_edges(connection, told)
+            await store_edges(connection, told, seen.synced_at)
         return written
 
     async def _advance(

@@ -50,18 +50,22 @@ class Turns(Queries):
     async def take_turns(self, now: datetime, until: datetime, far: datetime, limit: int) -> list[Turn]:
         """Take those that have waited longest, at most *limit*; nobody else takes them before *until*.
 
+        They come in the order in which they were last read, those that never were first.
+
         A turn that is due after *far* was put there by a clock that has been put back since: it is taken too.
         """
+        # Apart, so that it is looked for once: PostgreSQL may do a subquery again and again, and find others.
         due = (
             sa.select(turns.c.composio_user_id)
             .where(turns.c.due_at <= now)
             .order_by(turns.c.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte("due")
         )
         take = (
             sa.update(turns)
-            .where(turns.c.composio_user_id.in_(due))
+            .where(turns.c.composio_user_id.in_(sa.select(due.c.composio_user_id)))
             .values(due_at=until)
             .returning(turns.c.composio_user_id)
         )
@@ -116,9 +120,13 @@ class Turns(Queries):
             await connection.execute(sa.update(syncs).where(of).values(suspected_at=at, suspected=list(lost)))
 
     async def drop_turns(self, composio_user_ids: Collection[str]) -> None:
-        """Read these no more by itself; whoever serves one of their servers again brings them back."""
+        """Read those of these that have no server no more by itself; when one arrives they are brought back."""
+        of = servers.c.composio_user_id == turns.c.composio_user_id
+        served = sa.exists().where(of, servers.c.left_at.is_(None))
         async with self._transaction() as connection:
-            await connection.execute(sa.delete(turns).where(turns.c.composio_user_id.in_(composio_user_ids)))
+            await self._keep_others_from_arriving(connection)
+            given = turns.c.composio_user_id.in_(composio_user_ids)
+            await connection.execute(sa.delete(turns).where(given, ~served))
 
     async def checked_since(self, since: datetime) -> list[tuple[str, datetime]]:
         """Whose accounts were read to the end since then, and when."""
@@ -149,6 +157,7 @@ def _taken() -> sa.Select[Any]:
         )
         .select_from(turns.outerjoin(syncs, syncs.c.composio_user_id == of))
         .where(of.in_(sa.bindparam("taken", expanding=True)))
+        .order_by(syncs.c.synced_at.is_not(None), syncs.c.synced_at, of)
     )
 
 
