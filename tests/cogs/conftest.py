@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from bot.sandbox.api import API
 from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.client import TIMEOUT
 from cogs.integrations.composio.gateway import ComposioGateway
-from storage.integrations import Store, open_engine, prepare
+from storage.integrations import Store, open_engine
 from tests.cogs.use_cases import UseCases
 
 KEY = "ak_that-must-not-leak"
@@ -63,10 +64,10 @@ async def gateway(standin: StandIn) -> AsyncIterator[ComposioGateway]:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+async def engine(tmp_path: Path, newest: Path) -> AsyncIterator[AsyncEngine]:
     """Over a database file of the newest version."""
+    shutil.copy(newest, tmp_path / "integrations.db")
     opened = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'integrations.db'}")
-    await prepare(opened)
     yield opened
     await opened.dispose()
 
