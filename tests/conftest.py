@@ -117,8 +117,6 @@ def newest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     engine = create_engine(f"sqlite:///{file}")
     with engine.begin() as connection:
         upgrade(connection)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
     engine.dispose()
     return file
 
@@ -129,7 +127,7 @@ def environment(
 ) -> pytest.MonkeyPatch:
     """The plugin's settings, for a working directory without a `.env`; tests change them further."""
     monkeypatch.chdir(tmp_path)
-    shutil.copy(newest, tmp_path / "integrations.db")
+    shutil.copy(newest, "integrations.db")
     monkeypatch.delenv("INTEGRATIONS_CATALOG", raising=False)
     monkeypatch.setenv("COMPOSIO_API_KEY", API_KEY)
     monkeypatch.setenv("COMPOSIO_BASE_URL", composio.base_url)

@@ -16,7 +16,7 @@ from bot.sandbox.api import API
 from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.client import TIMEOUT
 from cogs.integrations.composio.gateway import ComposioGateway
-from storage.integrations import Store, open_engine
+from storage.integrations import Store, open_engine, prepare
 from tests.cogs.use_cases import UseCases
 
 KEY = "ak_that-must-not-leak"
@@ -68,6 +68,7 @@ async def engine(tmp_path: Path, newest: Path) -> AsyncIterator[AsyncEngine]:
     """Over a database file of the newest version."""
     shutil.copy(newest, tmp_path / "integrations.db")
     opened = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'integrations.db'}")
+    await prepare(opened)
     yield opened
     await opened.dispose()
 
