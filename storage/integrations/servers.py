@@ -122,10 +122,8 @@ def _turns(news: Collection[Mapping[str, Any]]) -> list[dict[str, Any]]:
 async def _known(connection: AsyncConnection, guild_ids: Collection[int]) -> dict[int, str]:
     """The Composio users of those that are stored and were not left, as far as these users have a turn."""
     known: dict[int, str] = {}
-    columns = servers.c.guild_id, turns.c.composio_user_id, servers.c.left_at
-    stored = sa.select(*columns).select_from(
-        servers.outerjoin(turns, turns.c.composio_user_id == servers.c.composio_user_id)
-    )
+    turn = sa.select(turns.c.composio_user_id).where(turns.c.composio_user_id == servers.c.composio_user_id)
+    stored = sa.select(servers.c.guild_id, turn.scalar_subquery(), servers.c.left_at)
     for batch in batches(guild_ids):
         found = await connection.execute(stored.where(servers.c.guild_id.in_(batch)))
         # Not in the statement: SQLite would take the index of that, and look through all who were not left.
