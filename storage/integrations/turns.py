@@ -137,11 +137,14 @@ class Turns(Queries):
 
 def _taken() -> sa.Select[Any]:
     of = turns.c.composio_user_id
+    taken: Any = sa.bindparam("taken", expanding=True)
     server = sa.select(sa.func.min(servers.c.guild_id)).where(
         servers.c.composio_user_id == of, servers.c.left_at.is_(None)
     )
     rows = sa.select(sa.func.count()).where(integrations.c.composio_user_id == of)
     written = sa.select(sa.func.sum(integrations.c.revision)).where(integrations.c.composio_user_id == of)
+    # Said of both tables, or PostgreSQL looks through all syncs for a few that were taken.
+    synced = sa.and_(syncs.c.composio_user_id == of, syncs.c.composio_user_id.in_(taken))
     return (
         sa.select(
             of,
@@ -155,8 +158,8 @@ def _taken() -> sa.Select[Any]:
             rows.scalar_subquery(),
             sa.func.coalesce(written.scalar_subquery(), 0),
         )
-        .select_from(turns.outerjoin(syncs, syncs.c.composio_user_id == of))
-        .where(of.in_(sa.bindparam("taken", expanding=True)))
+        .select_from(turns.outerjoin(syncs, synced))
+        .where(of.in_(taken))
         .order_by(syncs.c.synced_at.is_not(None), syncs.c.synced_at, of)
     )
 

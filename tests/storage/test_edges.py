@@ -92,13 +92,12 @@ async def connected(store: Store) -> None:
 @pytest.mark.usefixtures("connected")
 class TestASync:
     async def test_stores_an_edge_for_each_provider_that_changed(self, store: Store, engine: AsyncEngine) -> None:
-        await happens(
-            store, breaks(reason="the token %s 👩‍👩‍👧‍👦"), breaks("notion", after=Condition.NOT_CONNECTED)
-        )
+        why = "the token %s 👩‍👩‍👧‍👦"
+        await happens(store, breaks(reason=why), breaks("notion", after=Condition.NOT_CONNECTED))
 
         facts = (Action.SYNC, State.CONNECTED)
         assert await told(engine) == [
-            Edge(0, HERE, ADA, "gmail", *facts, BROKEN, LATER, "EXPIRED", "the token %s 👩‍👩‍👧‍👦", True, 1, False),
+            Edge(0, HERE, ADA, "gmail", *facts, BROKEN, LATER, "EXPIRED", why, True, 1, False),
             Edge(0, HERE, ADA, "notion", *facts, State.NOT_CONNECTED, LATER, "EXPIRED", None, True, 1, False),
         ]
 
