@@ -17,6 +17,7 @@ from storage.integrations import ChangeFeed, DatabaseRefusedError, StorageError,
 
 from . import closing
 from .chat.context import Context
+from .chat.posting import Poster
 from .closing import Closing
 from .cog import IntegrationsCog
 from .composio.budget import Budget
@@ -50,9 +51,7 @@ async def _cog(
 ) -> IntegrationsCog:
     tenancy, providers, clock = settings.tenancy, read_catalog(settings), discord.utils.utcnow
     engine = await _engine(settings, engine, opened)
-    # The certificate authorities are loaded, which would hold the loop.
-    gateway = await asyncio.to_thread(_gateway, settings)
-    opened.add(closing.GATEWAY, gateway.close)
+    gateway = await _gateway(settings, opened)
     ledger = Ledger(Store(engine), Known(providers), lambda change: bot.dispatch("integration_change", change))
     servers = _servers(bot, settings, ledger)
     feed = await _feed(engine)
@@ -66,6 +65,8 @@ async def _cog(
         service=service,
         revoker=revoker,
         access=Access(servers=servers, service=service, catalog=providers, tenancy=tenancy),
+        places=servers.places,
+        poster=Poster(bot),
         catalog=providers,
         tenancy=tenancy,
         dashboard_url=settings.dashboard_url,
@@ -107,9 +108,15 @@ async def _feed(engine: AsyncEngine) -> ChangeFeed:
     return feed
 
 
-def _gateway(settings: IntegrationsSettings) -> ComposioGateway:
-    key = settings.api_key.get_secret_value()
-    return ComposioGateway(api_key=key, base_url=settings.base_url, budget=Budget(settings.requests_per_minute))
+async def _gateway(settings: IntegrationsSettings, opened: Closing) -> ComposioGateway:
+    def make() -> ComposioGateway:
+        key, budget = settings.api_key.get_secret_value(), Budget(settings.requests_per_minute)
+        return ComposioGateway(api_key=key, base_url=settings.base_url, budget=budget)
+
+    # The certificate authorities are loaded, which would hold the loop.
+    gateway = await asyncio.to_thread(make)
+    opened.add(closing.GATEWAY, gateway.close)
+    return gateway
 
 
 def read_catalog(settings: IntegrationsSettings) -> catalog.Catalog:
