@@ -9,14 +9,18 @@ from . import hidden  # noqa: F401 – a host's own `storage` hides ours
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import discord
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.integrations import ChangeFeed, DatabaseRefusedError, StorageError, Store, open_engine, prepare
+from storage.integrations import Alert, ChangeFeed, DatabaseRefusedError, StorageError, Store, open_engine, prepare
 
 from . import closing
+from .chat import alert
+from .chat.answer import Answer
 from .chat.context import Context
+from .chat.delivery import Delivery
 from .chat.posting import Poster
 from .closing import Closing
 from .cog import IntegrationsCog
@@ -57,25 +61,45 @@ async def _cog(
     feed = await _feed(engine)
     service = IntegrationService(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
     revoker = Revoker(accounts=gateway, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate)
-    upkeep = Upkeep(
-        feed=feed, ledger=ledger, servers=servers, revokes=revoker, forget_before=_forget_before(settings)
-    )
-    feed.on_change = upkeep.woken
+    upkeep = _upkeep(settings, feed, ledger, servers, revoker)
+    show = partial(alert.message, providers, settings.dashboard_url)
     context = Context(
         service=service,
         revoker=revoker,
         access=Access(servers=servers, service=service, catalog=providers, tenancy=tenancy),
         places=servers.places,
         poster=Poster(bot),
+        delivery=_delivery(bot, ledger, servers, show),
         catalog=providers,
         tenancy=tenancy,
         dashboard_url=settings.dashboard_url,
     )
+    upkeep.followers.append(context.delivery)
     # What runs by itself ends first. Then nobody is asked any more, and who waits gets an answer.
-    opened.add(closing.USE_CASES, context.questions.close, context.close, revoker.close, service.close)
+    asked = (context.questions.close, context.close, context.delivery.close)
+    opened.add(closing.USE_CASES, *asked, revoker.close, service.close)
     opened.add(closing.FEED, feed.close)
     opened.add(closing.UPKEEP, upkeep.close, servers.close)
     return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
+
+
+def _delivery(bot: AnyBot, ledger: Ledger, servers: Servers, show: Callable[[Alert], Answer]) -> Delivery:
+    delivery = Delivery(
+        telling=ledger.telling, servers=servers, poster=Poster(bot), show=show, clock=discord.utils.utcnow
+    )
+    servers.on_arrived = delivery.arrived
+    servers.places.followers.append(delivery.look)
+    return delivery
+
+
+def _upkeep(
+    settings: IntegrationsSettings, feed: ChangeFeed, ledger: Ledger, servers: Servers, revoker: Revoker
+) -> Upkeep:
+    upkeep = Upkeep(
+        feed=feed, ledger=ledger, servers=servers, revokes=revoker, forget_before=_forget_before(settings)
+    )
+    feed.on_change = upkeep.woken
+    return upkeep
 
 
 def _forget_before(settings: IntegrationsSettings) -> Callable[[], datetime]:

@@ -18,6 +18,7 @@ from ..mirror.revoking import Revoker
 from ..mirror.service import IntegrationService
 from ..mirror.tenancy import Tenancy
 from .answer import Answer, Interaction, Reply
+from .delivery import Delivery
 from .people import People
 from .posting import Poster
 from .questions import Questions
@@ -38,6 +39,7 @@ class Context:
     access: Access
     places: Places
     poster: Poster
+    delivery: Delivery
     catalog: Catalog
     tenancy: Tenancy
     dashboard_url: str

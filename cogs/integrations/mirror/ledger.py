@@ -12,6 +12,7 @@ from storage.integrations import Event, Integration, Mirror, Operation, Outdated
 
 from .errors import StorageUnavailableError
 from .known import Known
+from .telling import Telling
 from .waits import Patience, Waits
 
 log = logging.getLogger(__name__)
@@ -23,8 +24,9 @@ BATCH = 100
 class Ledger:
     """Raises `StorageUnavailableError` when the database failed; nothing has changed then, unless it says so.
 
-    ``known`` is that memory. ``left_alone`` says that a sync could not write a row: a revoke of it may have been
-    interrupted. *notify* is told of every event that changed a provider's condition.
+    ``known`` is that memory, ``telling`` the part about alerts. ``left_alone`` says that a sync could not write a
+    row: a revoke of it may have been interrupted. *notify* is told of every event that changed a provider's
+    condition.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Ledger:
         self._notify = notify
         self._waits = Waits(store.writers, patience or Patience())
         self.outage = self._waits.outage
+        self.telling = Telling(store, self._waits)
         self.left_alone = False
 
     async def read(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:

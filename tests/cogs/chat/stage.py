@@ -120,6 +120,7 @@ def context_over(behind: Behind, catalog: Catalog = DEFAULT, dashboard_url: str 
         access=parts,
         places=parts,
         poster=parts,
+        delivery=parts,
         catalog=catalog,
         tenancy=Tenancy(USER, frozenset({GUILD_ID})),
         dashboard_url=dashboard_url,
