@@ -53,14 +53,13 @@ async def add_to(bot: AnyBot, settings: IntegrationsSettings | None, engine: Asy
 async def _cog(
     bot: AnyBot, settings: IntegrationsSettings, engine: AsyncEngine | None, opened: Closing
 ) -> IntegrationsCog:
-    tenancy, providers, clock = settings.tenancy, read_catalog(settings), discord.utils.utcnow
+    tenancy, providers = settings.tenancy, read_catalog(settings)
     engine = await _engine(settings, engine, opened)
     gateway = await _gateway(settings, opened)
     ledger = Ledger(Store(engine), Known(providers), lambda change: bot.dispatch("integration_change", change))
     servers = _servers(bot, settings, ledger)
     feed = await _feed(engine)
-    service = IntegrationService(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
-    revoker = Revoker(accounts=gateway, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate)
+    service, revoker = _use_cases(gateway, ledger, providers)
     upkeep = _upkeep(settings, feed, ledger, servers, revoker)
     show = partial(alert.message, providers, settings.dashboard_url)
     context = Context(
@@ -81,6 +80,15 @@ async def _cog(
     opened.add(closing.FEED, feed.close)
     opened.add(closing.UPKEEP, upkeep.close, servers.close)
     return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
+
+
+def _use_cases(
+    gateway: ComposioGateway, ledger: Ledger, providers: catalog.Catalog
+) -> tuple[IntegrationService, Revoker]:
+    clock = discord.utils.utcnow
+    service = IntegrationService(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
+    revoker = Revoker(accounts=gateway, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate)
+    return service, revoker
 
 
 def _delivery(bot: AnyBot, ledger: Ledger, servers: Servers, show: Callable[[Alert], Answer]) -> Delivery:
