@@ -112,11 +112,13 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, composio: Stand
     """The plugin's settings, for a working directory without a `.env`; tests change them further."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("INTEGRATIONS_CATALOG", raising=False)
+    monkeypatch.setenv("INTEGRATIONS_SYNC_INTERVAL", "0")  # what happens by itself has tests of its own
     monkeypatch.setenv("COMPOSIO_API_KEY", API_KEY)
     monkeypatch.setenv("COMPOSIO_BASE_URL", composio.base_url)
     monkeypatch.setenv("INTEGRATIONS_COMPOSIO_USER_ID", USER_ID)
     monkeypatch.setenv("INTEGRATIONS_GUILD_IDS", str(GUILD_ID))
     monkeypatch.setenv("INTEGRATIONS_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'integrations.db'}")
+    monkeypatch.setenv("INTEGRATIONS_SYNC_INTERVAL", "0")  # what happens by itself has tests of its own
     monkeypatch.setenv("INTEGRATIONS_DASHBOARD_URL", "https://app.composio.dev/accounts")
     return monkeypatch
 

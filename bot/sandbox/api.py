@@ -6,7 +6,8 @@ Anything else is refused, so that a call nobody tried here is seen.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot.sandbox.model import Account, Body, RefusalError, Reply, Request, error
@@ -27,10 +28,10 @@ def answer(project: Project, sent: Request, api_key: str | None) -> Reply:
         return error(401, "Auth_InvalidApiKey", "Invalid API key")
     try:
         if (sent.method, sent.path) == ("POST", f"{API}/tool_router/session"):
-            return Reply(201, create_session(project, sent))
-        return Reply(200, _effect(project, sent))
+            return Reply(201, create_session(project, sent), project.headers)
+        return Reply(200, _effect(project, sent), project.headers)
     except RefusalError as refusal:
-        return error(*refusal.args)
+        return replace(error(*refusal.args), headers=project.headers)
 
 
 def cursor(offset: int) -> str:
@@ -73,17 +74,25 @@ def _revoke(project: Project, account: Account) -> Body:
 def _page(project: Project, query: Mapping[str, str]) -> Body:
     if unknown := query.keys() - _PARAMETERS:
         raise _bad_request(f"The stand-in does not know {', '.join(sorted(unknown))}")
+    _must_like(project, query.get("user_ids", "").split(","))
     rows = _rows(project.accounts.values(), query)
     limit = min(_limit(query.get("limit", "20")), project.max_page)
     start = _offset(query["cursor"]) if query.get("cursor") else 0
     end = start + limit
     return {
-        "items": [_item(account) for account in rows[start:end]],
+        "items": [_item(account, named=project.names_users) for account in rows[start:end]],
         "next_cursor": cursor(end) if end < len(rows) else None,
         "total_pages": -(-len(rows) // limit),
         "current_page": start // limit + 1,
         "total_items": len(rows),
     }
+
+
+def _must_like(project: Project, users: Collection[str]) -> None:
+    if project.max_users is not None and len(users) > project.max_users:
+        raise _bad_request(f"user_ids must name at most {project.max_users}")
+    if not project.refused_users.isdisjoint(users):
+        raise _bad_request("user_ids are not valid")
 
 
 def _rows(accounts: Iterable[Account], query: Mapping[str, str]) -> list[Account]:
@@ -133,7 +142,7 @@ def _bad_request(message: str) -> RefusalError:
     return RefusalError(400, "Request_Invalid", message)
 
 
-def _item(account: Account) -> Body:
+def _item(account: Account, *, named: bool = True) -> Body:
     auth = {"id": f"ac_{draw(account.toolkit)}", "auth_scheme": "OAUTH2", "is_composio_managed": True}
     return {
         "toolkit": {"slug": account.toolkit},
@@ -142,7 +151,7 @@ def _item(account: Account) -> Body:
         "authScheme": "OAUTH2",
         "word_id": account.word_id,
         "alias": account.alias,
-        "user_id": account.user_id,
+        **({"user_id": account.user_id} if named else {}),
         "status": account.status,
         "experimental": {"account_type": account.account_type},
         "created_at": _stamp(account.created_at),

@@ -34,7 +34,8 @@ class Account:
 class Request:
     """An API request as it arrived; `path` is whole, such as `/api/v3.1/connected_accounts`.
 
-    `origin` is where it was sent to, such as `http://127.0.0.1:8000`; `content` is its body.
+    `origin` is where it was sent to, such as `http://127.0.0.1:8000`; `content` is its body, and `target` what
+    follows the origin in its URL, percent-encoded.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Request:
     query: Mapping[str, str]
     origin: str = ""
     content: bytes = b""
+    target: str = ""
 
 
 @dataclass(frozen=True)

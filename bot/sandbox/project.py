@@ -21,16 +21,22 @@ _NOUNS = ("castle", "river", "falcon", "garden", "harbor", "maple", "comet", "me
 class Project:
     """Connected accounts by id, which tests may change freely at any time.
 
-    Toolkits in `unrevocable` answer 400 to a revoke; no page of a list is longer than `max_page`. `sessions` are
-    those that agents were given, by id: the configurations that Composio answers with.
+    Toolkits in `unrevocable` answer 400 to a revoke; no page of a list is longer than `max_page`. A list call that
+    names more than `max_users` is refused with 400, and so is one that names any of `refused_users`; without
+    `names_users` no item says whose it is. `headers` go with every answer. `sessions` are those that agents were
+    given, by id: the configurations that Composio answers with.
     """
 
     api_key: str = "ak_sandbox"
     user_id: str = "peterbot-user"
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     max_page: int = 100
+    max_users: int | None = None
+    names_users: bool = True
     accounts: dict[str, Account] = field(init=False, default_factory=dict)
     unrevocable: set[str] = field(init=False, default_factory=set)
+    refused_users: set[str] = field(init=False, default_factory=set)
+    headers: dict[str, str] = field(init=False, default_factory=dict)
     sessions: dict[str, Body] = field(init=False, default_factory=dict)
     _connected: int = field(init=False, default=0)
 

@@ -93,7 +93,7 @@ class StandIn(Project):
 
     async def _handle(self, http: web.Request) -> web.StreamResponse:
         origin = str(http.url.origin())
-        sent = Request(http.method, http.path, dict(http.query), origin, await http.read())
+        sent = Request(http.method, http.path, dict(http.query), origin, await http.read(), http.raw_path)
         self.requests.append(sent)
         fault = next((rule.fault for rule in self._rules if rule.takes(sent)), Fault())
         return await fault.play(Call(self, http, sent, self._closing))

@@ -29,10 +29,13 @@ from .composio.gateway import ComposioGateway
 from .guard import AnyBot
 from .mirror import catalog, catalog_file
 from .mirror.access import Access
+from .mirror.batch import BatchReader
 from .mirror.errors import CatalogError, SettingsError
+from .mirror.freshness import Freshness
 from .mirror.known import Known
 from .mirror.ledger import Ledger
 from .mirror.revoking import Revoker
+from .mirror.rounds import Pace, Rounds
 from .mirror.servers import Servers
 from .mirror.service import IntegrationService
 from .mirror.upkeep import Upkeep
@@ -53,7 +56,7 @@ async def add_to(bot: AnyBot, settings: IntegrationsSettings | None, engine: Asy
 async def _cog(
     bot: AnyBot, settings: IntegrationsSettings, engine: AsyncEngine | None, opened: Closing
 ) -> IntegrationsCog:
-    tenancy, providers = settings.tenancy, read_catalog(settings)
+    providers = read_catalog(settings)
     engine = await _engine(settings, engine, opened)
     gateway = await _gateway(settings, opened)
     ledger = Ledger(Store(engine), Known(providers), lambda change: bot.dispatch("integration_change", change))
@@ -61,24 +64,16 @@ async def _cog(
     feed = await _feed(engine)
     service, revoker = _use_cases(gateway, ledger, providers)
     upkeep = _upkeep(settings, feed, ledger, servers, revoker)
-    show = partial(alert.message, providers, settings.dashboard_url)
-    context = Context(
-        service=service,
-        revoker=revoker,
-        access=Access(servers=servers, service=service, catalog=providers, tenancy=tenancy),
-        places=servers.places,
-        poster=Poster(bot),
-        delivery=_delivery(bot, ledger, servers, show),
-        catalog=providers,
-        tenancy=tenancy,
-        dashboard_url=settings.dashboard_url,
-    )
-    upkeep.followers.append(context.delivery)
+    delivery = _delivery(bot, ledger, servers, partial(alert.message, providers, settings.dashboard_url))
+    upkeep.followers.append(delivery)
+    context = _context(settings, servers, (service, revoker), providers, delivery)
     # What runs by itself ends first. Then nobody is asked any more, and who waits gets an answer.
     asked = (context.questions.close, context.close, context.delivery.close)
     opened.add(closing.USE_CASES, *asked, revoker.close, service.close)
     opened.add(closing.FEED, feed.close)
-    opened.add(closing.UPKEEP, upkeep.close, servers.close)
+    rounds = _rounds(settings, gateway, ledger, context)
+    opened.add(closing.UPKEEP, upkeep.close, servers.close, rounds.close)
+    rounds.start()
     return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
 
 
@@ -108,6 +103,39 @@ def _upkeep(
     )
     feed.on_change = upkeep.woken
     return upkeep
+
+
+def _context(
+    settings: IntegrationsSettings,
+    servers: Servers,
+    use_cases: tuple[IntegrationService, Revoker],
+    providers: catalog.Catalog,
+    delivery: Delivery,
+) -> Context:
+    service, revoker = use_cases
+    return Context(
+        service=service,
+        revoker=revoker,
+        access=Access(servers=servers, service=service, catalog=providers, tenancy=settings.tenancy),
+        places=servers.places,
+        poster=delivery.poster,
+        delivery=delivery,
+        catalog=providers,
+        tenancy=settings.tenancy,
+        dashboard_url=settings.dashboard_url,
+        freshness=Freshness(settings.sync_interval, discord.utils.utcnow),
+    )
+
+
+def _rounds(settings: IntegrationsSettings, gateway: ComposioGateway, ledger: Ledger, context: Context) -> Rounds:
+    clock = discord.utils.utcnow
+    return Rounds(
+        reader=BatchReader(accounts=gateway, ledger=ledger, catalog=context.catalog, clock=clock),
+        ledger=ledger,
+        tenancy=settings.tenancy,
+        hearing=context.freshness,
+        pace=Pace(settings.sync_interval, clock),
+    )
 
 
 def _forget_before(settings: IntegrationsSettings) -> Callable[[], datetime]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 import discord
@@ -78,6 +79,10 @@ class IntegrationsCog(
     def enabled_toolkits(self, guild_id: int | None) -> list[str]:
         """See `guard.Integrations.enabled_toolkits`."""
         return self._context.access.enabled_toolkits(guild_id)
+
+    def checked_at(self, guild_id: int | None) -> datetime | None:
+        """See `guard.Integrations.checked_at`."""
+        return self._context.access.checked_at(guild_id)
 
     def composio_user_id(self, guild_id: int | None) -> str:
         """See `guard.Integrations.composio_user_id`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from types import FunctionType
 from typing import Any, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
@@ -40,6 +41,13 @@ class Integrations(Protocol):
 
         Empty for a server that may not use the integrations, for none, as in a direct message, and, for a moment
         after the start, until the server's rows have been read.
+        """
+
+    def checked_at(self, guild_id: int | None) -> datetime | None:
+        """When the mirror of a server was last known to be true: when the read began that was last taken in.
+
+        None before the first, for a server that may not use the integrations, and, for a moment after the start,
+        until the server's rows have been read. What another process has read is known a minute later.
         """
 
     def composio_user_id(self, guild_id: int | None) -> str:

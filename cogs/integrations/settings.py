@@ -15,6 +15,7 @@ from .names import LOOPBACK
 
 COMPOSIO_URL = "https://backend.composio.dev"
 DASHBOARD_URL = "https://app.composio.dev/accounts"
+SHORTEST_INTERVAL = 5.0
 _LINK_LENGTH = 512  # of a link button: Discord's limit
 _HINTS = {
     "COMPOSIO_API_KEY": "copy the project's API key from Composio's dashboard",
@@ -67,6 +68,7 @@ class IntegrationsSettings(EnvironmentSettings):
     requests_per_minute: int = Field(
         default=600, ge=10, le=100_000, validation_alias="INTEGRATIONS_REQUESTS_PER_MINUTE"
     )
+    sync_interval: float = Field(default=900, ge=0, le=86_400, validation_alias="INTEGRATIONS_SYNC_INTERVAL")
     catalog: Path | None = Field(default=None, validation_alias="INTEGRATIONS_CATALOG")
 
     @property
@@ -81,6 +83,13 @@ class IntegrationsSettings(EnvironmentSettings):
         if not text or not text.isascii() or not text.isprintable() or " " in text:
             raise ValueError("it holds characters that no API key has; copy it again")
         return SecretStr(text)
+
+    @field_validator("sync_interval")
+    @classmethod
+    def _not_all_the_time(cls, value: float) -> float:
+        if 0 < value < SHORTEST_INTERVAL:
+            raise ValueError(f"it must be 0, for off, or at least {SHORTEST_INTERVAL:g} seconds")
+        return value
 
     @field_validator("base_url")
     @classmethod

@@ -19,6 +19,7 @@ from .values import Action, State
 
 _TIMES = ("broke_at", "changed_at", "worked_at")
 _ALERT = tuple(entry.name for entry in fields(Alert))
+_ITEM = tuple(entry.name for entry in fields(AlertItem))
 
 
 class Alerts(Queries):
@@ -42,7 +43,7 @@ class Alerts(Queries):
             return [Wishes(*row) for row in await connection.execute(statement)]
 
     async def wish(self, wishes: Wishes) -> None:
-        """Store what a server wants from now on; it counts as served."""
+        """Store what a server wants from now on; one that was not stored yet is served from now on."""
         values = wishes._asdict()
         insert = self._insert(servers).values(**values)
         statement = insert.on_conflict_do_update(
@@ -144,4 +145,6 @@ def _alert(row: Any) -> Alert:
 
 def _item(values: dict[str, Any]) -> AlertItem:
     times = {name: datetime.fromisoformat(values[name]) if values[name] else None for name in _TIMES}
-    return AlertItem(**{**values, **times, "state": State(values["state"])})
+    # What a newer version has added is not read.
+    known = {name: values[name] for name in _ITEM if name in values}
+    return AlertItem(**{**known, **times, "state": State(values["state"])})

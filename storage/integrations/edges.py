@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,62 +15,98 @@ from .values import Action, Event, State
 
 # What comes and goes within this is counted.
 UNSTABLE = timedelta(hours=1)
-_FROM_EVENT = ("provider", "action", "before", "after", "at", "status", "reason")
+_FROM_EVENT = ("composio_user_id", "provider", "action", "before", "after", "at", "status", "reason")
 
 
-async def store_edges(connection: AsyncConnection, happened: Collection[Event]) -> None:
-    """Store what *happened*, which is among the events already, for the servers that are to be told.
+async def store_edges(
+    connection: AsyncConnection, happened: Sequence[Event], read_at: datetime | None = None
+) -> None:
+    """Store what *happened* to a Composio user, which is among the events already, for servers that want to know.
 
-    Those have a channel for alerts, or an alert that may have to be edited.
+    Those have a channel for alerts, or an alert that may have to be edited. *read_at* is when the accounts were
+    read before this: a revoke since then may be the cause.
     """
-    wanted = [
-        {f"the_{name}": getattr(event, name) for name in (*_FROM_EVENT, "composio_user_id")}
-        | {"hour_ago": event.at - UNSTABLE}
-        for event in happened
-        if event.before is not event.after
-    ]
-    if wanted:
-        await connection.execute(_STORE, wanted)
-
-
-def _statement() -> Any:
-    given: dict[str, Any] = {
-        name: sa.bindparam(f"the_{name}", type_=edges.c[name].type) for name in (*_FROM_EVENT, "composio_user_id")
+    changed = {event.provider: event for event in happened if event.before is not event.after}
+    if not changed:
+        return
+    first = next(iter(changed.values()))
+    hour_ago = first.at - UNSTABLE
+    wanted = {
+        "user": first.composio_user_id,
+        "providers": list(changed),
+        "hour_ago": hour_ago,
+        "read_at": read_at or hour_ago,
+        "since": min(read_at or hour_ago, hour_ago),
     }
-    of_provider = sa.and_(
-        events.c.composio_user_id == given["composio_user_id"], events.c.provider == given["provider"]
+    found = (await connection.execute(_WHO_WANTS, wanted)).mappings().all()
+    if found:
+        await connection.execute(sa.insert(edges), [{**_edge(changed[row["provider"]]), **row} for row in found])
+
+
+def _edge(event: Event) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in _FROM_EVENT}
+
+
+def _time(name: str) -> sa.BindParameter[datetime]:
+    return sa.bindparam(name, type_=events.c.at.type)
+
+
+def _lately() -> sa.Subquery:
+    """How often each provider came or went within the hour, and whether it was revoked since the last read.
+
+    The first thing that ever happened to it counts for neither: who has just connected an app has not reconnected it.
+    """
+    earlier = events.alias()
+    not_first = sa.exists().where(
+        earlier.c.composio_user_id == events.c.composio_user_id,
+        earlier.c.provider == events.c.provider,
+        earlier.c.id < events.c.id,
     )
     connected = State.CONNECTED.value
-    flips = sa.select(sa.func.count()).where(
-        of_provider,
+    flip = sa.and_(
         events.c.action == Action.SYNC.value,
-        events.c.at > sa.bindparam("hour_ago", type_=events.c.at.type),
+        events.c.at > _time("hour_ago"),
         (events.c.before == connected) != (events.c.after == connected),
     )
-    last_action = sa.select(events.c.action).where(of_provider).order_by(events.c.id.desc()).offset(1).limit(1)
-    unsettled = sa.exists().where(alerts.c.guild_id == servers.c.guild_id, alerts.c.settled.is_(False))
-    provider_row = sa.and_(
-        integrations.c.composio_user_id == servers.c.composio_user_id,
-        integrations.c.provider == given["provider"],
+    revoke = sa.and_(events.c.action == Action.REVOKE.value, events.c.at > _time("read_at"))
+    return (
+        sa.select(
+            events.c.provider,
+            sa.func.count().filter(flip).label("flips"),
+            (sa.func.count().filter(revoke) > 0).label("after_revoke"),
+        )
+        .where(events.c.composio_user_id == sa.bindparam("user"), events.c.at > _time("since"), not_first)
+        .group_by(events.c.provider)
+        .subquery()
     )
-    found = (
+
+
+def _who_wants() -> sa.Select[Any]:
+    """Each server that is to be told, with each provider that has changed, and what is the server's of it."""
+    lately = _lately()
+    unsettled = sa.exists().where(alerts.c.guild_id == servers.c.guild_id, alerts.c.settled.is_(False))
+    of_its_user = integrations.c.composio_user_id == servers.c.composio_user_id
+    return (
         sa.select(
             servers.c.guild_id,
-            servers.c.composio_user_id,
-            *(given[name] for name in _FROM_EVENT),
-            sa.func.coalesce(ENABLED, sa.true()),
-            flips.scalar_subquery(),
-            sa.func.coalesce(last_action.scalar_subquery() == Action.REVOKE.value, sa.false()),
+            integrations.c.provider,
+            ENABLED.label("enabled"),
+            sa.func.coalesce(lately.c.flips, 0).label("flips"),
+            sa.func.coalesce(lately.c.after_revoke, sa.false()).label("after_revoke"),
         )
-        .select_from(servers.outerjoin(integrations, provider_row).outerjoin(switches, is_of(servers.c.guild_id)))
+        .select_from(
+            servers.join(integrations, of_its_user)
+            .outerjoin(switches, is_of(servers.c.guild_id))
+            .outerjoin(lately, lately.c.provider == integrations.c.provider)
+        )
         .where(
-            servers.c.composio_user_id == given["composio_user_id"],
+            servers.c.composio_user_id == sa.bindparam("user"),
             servers.c.left_at.is_(None),
             servers.c.alert_channel_id.is_not(None) | unsettled,
+            integrations.c.provider.in_(sa.bindparam("providers", expanding=True)),
         )
+        .order_by(integrations.c.provider, servers.c.guild_id)
     )
-    columns = ["guild_id", "composio_user_id", *_FROM_EVENT, "enabled", "flips", "after_revoke"]
-    return sa.insert(edges).from_select(columns, found)
 
 
-_STORE = _statement()
+_WHO_WANTS = _who_wants()

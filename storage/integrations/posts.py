@@ -28,7 +28,7 @@ class Edge(NamedTuple):
     """A state that changed, as one server is to be told of it.
 
     ``enabled`` is where its switch stood. ``flips`` counts how often the provider came or went within the hour
-    before, this time included. ``after_revoke`` says that the last that had happened to it was a revoke.
+    before, this time included. ``after_revoke`` says that it was revoked since it was last read: that may be why.
     """
 
     id: int

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .errors import UnknownOutcomeError, translated
+from .tables import servers
 
 
 class Queries:
@@ -36,6 +37,12 @@ class Queries:
         with translated():
             async with self._engine.connect() as connection:
                 yield connection
+
+    async def _keep_others_from_arriving(self, connection: AsyncConnection) -> None:
+        # Until the end of the transaction, or a user could get a new server while it is deleted for having none.
+        # On SQLite the first write does the same.
+        if self._engine.dialect.name == "postgresql":
+            await connection.execute(sa.text(f"LOCK TABLE {servers.name} IN SHARE ROW EXCLUSIVE MODE"))
 
     def _insert(self, table: Table) -> Any:
         """The dialect's ``INSERT … ON CONFLICT``; the other dialect's modules are not imported."""

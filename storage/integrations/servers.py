@@ -106,12 +106,6 @@ class Servers(Queries):
             for guild_id, user_id in gone.items()
         ]
 
-    async def _keep_others_from_arriving(self, connection: AsyncConnection) -> None:
-        # Until the end of the transaction, or a user could get a new server while it is deleted for having none.
-        # On SQLite the first write does the same.
-        if self._engine.dialect.name == "postgresql":
-            await connection.execute(sa.text(f"LOCK TABLE {servers.name} IN SHARE ROW EXCLUSIVE MODE"))
-
 
 # A server's switches stay its own when it is given another Composio user.
 _TAKE_ALONG = (
@@ -135,13 +129,16 @@ def _batches(ids: Collection[int]) -> list[list[int]]:
 
 
 async def _known(connection: AsyncConnection, guild_ids: Collection[int]) -> dict[int, str]:
-    """The Composio users of those that are stored and were not left."""
+    """The Composio users of those that are stored and were not left, as far as these users have a turn."""
     known: dict[int, str] = {}
-    columns = servers.c.guild_id, servers.c.composio_user_id, servers.c.left_at
+    columns = servers.c.guild_id, turns.c.composio_user_id, servers.c.left_at
+    stored = sa.select(*columns).select_from(
+        servers.outerjoin(turns, turns.c.composio_user_id == servers.c.composio_user_id)
+    )
     for batch in _batches(guild_ids):
-        found = await connection.execute(sa.select(*columns).where(servers.c.guild_id.in_(batch)))
+        found = await connection.execute(stored.where(servers.c.guild_id.in_(batch)))
         # Not in the statement: SQLite would take the index of that, and look through all who were not left.
-        known.update((guild_id, user_id) for guild_id, user_id, left_at in found if left_at is None)
+        known.update((guild_id, user_id) for guild_id, user_id, left_at in found if user_id and left_at is None)
     return known
 
 
@@ -165,7 +162,8 @@ async def _delete_users(connection: AsyncConnection, user_ids: set[str]) -> Coun
     """All that is stored of them; how many events each had."""
     if not user_ids:
         return Counter()
-    for table in (integrations, syncs, operations, turns):
+    # A turn before the sync, as who ends turns does it: two that wait for each other would both fail.
+    for table in (turns, integrations, syncs, operations):
         await connection.execute(sa.delete(table).where(table.c.composio_user_id.in_(user_ids)))
     return await _delete_events(connection, events.c.composio_user_id, user_ids)
 

@@ -62,8 +62,11 @@ class Store(Servers, Switches, Operations, Turns, Alerts):
         """What there is to remember of these users, at most some hundred; of one without rows nothing."""
         facts = {user_id: Facts([], {}) for user_id in composio_user_ids}
         async with self._reading() as connection:
+            synced = (await connection.execute(_READ_SYNCS, {"wanted": list(facts)})).all()
             found = (await connection.execute(_READ_FACTS, {"wanted": list(facts)})).all()
             moved = (await connection.execute(_READ_SWITCHES, {"wanted": list(facts)})).all()
+        for user_id, at, _ in synced:
+            facts[user_id] = facts[user_id]._replace(synced_at=at)
         for user_id, provider, state, enabled, toolkit in found:
             facts[user_id].providers.append(Fact(provider, condition_of(state, enabled), toolkit))
         for user_id, guild_id, provider, enabled in moved:
@@ -90,9 +93,12 @@ class Store(Servers, Switches, Operations, Turns, Alerts):
             busy = await _under_way(connection, seen.composio_user_id, at) if changes else ()
             free = [row for row in changes if row.provider not in busy]
             written = frozenset(provider for _, provider in await self._write(connection, free))
+            if fingerprint and len(written) < len(changes):
+                unmarked = sa.update(syncs).where(syncs.c.composio_user_id == seen.composio_user_id)
+                await connection.execute(unmarked.values(fingerprint=None))
             told = [event for event in happened if event.provider in written]
             await remember(connection, told)
-            await store_edges(connection, told)
+            await store_edges(connection, told, seen.synced_at)
         return written
 
     async def _advance(

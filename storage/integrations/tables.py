@@ -181,7 +181,10 @@ class EdgeRow(_Base, table=True):
     """A state that changed, for one server that wants to be told: until an alert has taken it in."""
 
     __tablename__: ClassVar[str] = "integrations_edge"
-    __table_args__ = (Index("ix_integrations_edge_guild", "guild_id"),)
+    __table_args__ = (
+        Index("ix_integrations_edge_guild", "guild_id"),
+        Index("ix_integrations_edge_user", "composio_user_id"),
+    )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=_COUNTER)
     guild_id: int = Field(sa_type=BigInteger)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .queries import Queries
 from .tables import integrations, servers, syncs, turns
@@ -49,18 +50,22 @@ class Turns(Queries):
     async def take_turns(self, now: datetime, until: datetime, far: datetime, limit: int) -> list[Turn]:
         """Take those that have waited longest, at most *limit*; nobody else takes them before *until*.
 
+        They come in the order in which they were last read, those that never were first.
+
         A turn that is due after *far* was put there by a clock that has been put back since: it is taken too.
         """
+        # Apart, so that it is looked for once: PostgreSQL may do a subquery again and again, and find others.
         due = (
             sa.select(turns.c.composio_user_id)
             .where(turns.c.due_at <= now)
             .order_by(turns.c.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte("due")
         )
         take = (
             sa.update(turns)
-            .where(turns.c.composio_user_id.in_(due))
+            .where(turns.c.composio_user_id.in_(sa.select(due.c.composio_user_id)))
             .values(due_at=until)
             .returning(turns.c.composio_user_id)
         )
@@ -96,10 +101,17 @@ class Turns(Queries):
             failures = turns.c.failures + 1 if failed else sa.literal(0)
             moved = sa.update(turns).where(turns.c.composio_user_id.in_(ended))
             await connection.execute(moved.values(due_at=due, failures=failures))
-            if checked:
-                await connection.execute(
-                    _CHECK, [{f"the_{k}": v for k, v in one._asdict().items()} | {"now": now} for one in checked]
-                )
+            await self._store_checked(connection, checked, now)
+
+    async def _store_checked(self, connection: AsyncConnection, checked: Sequence[Checked], now: datetime) -> None:
+        known = [one for one in checked if one.revision]
+        news = [one for one in checked if not one.revision]
+        if known:
+            given = [{f"the_{name}": value for name, value in one._asdict().items()} for one in known]
+            await connection.execute(_CHECK, [one | {"now": now} for one in given])
+        if news:
+            insert = self._insert(syncs).on_conflict_do_nothing()
+            await connection.execute(insert, [_first_sync(one) for one in news])
 
     async def suspect(self, composio_user_id: str, revision: int, at: datetime, lost: Sequence[str]) -> None:
         """Remember that a read has seen that all these providers are lost, unless a newer sync is stored."""
@@ -108,9 +120,13 @@ class Turns(Queries):
             await connection.execute(sa.update(syncs).where(of).values(suspected_at=at, suspected=list(lost)))
 
     async def drop_turns(self, composio_user_ids: Collection[str]) -> None:
-        """Read these no more by itself; whoever serves one of their servers again brings them back."""
+        """Read those of these that have no server no more by itself; when one arrives they are brought back."""
+        of = servers.c.composio_user_id == turns.c.composio_user_id
+        served = sa.exists().where(of, servers.c.left_at.is_(None))
         async with self._transaction() as connection:
-            await connection.execute(sa.delete(turns).where(turns.c.composio_user_id.in_(composio_user_ids)))
+            await self._keep_others_from_arriving(connection)
+            given = turns.c.composio_user_id.in_(composio_user_ids)
+            await connection.execute(sa.delete(turns).where(given, ~served))
 
     async def checked_since(self, since: datetime) -> list[tuple[str, datetime]]:
         """Whose accounts were read to the end since then, and when."""
@@ -141,6 +157,7 @@ def _taken() -> sa.Select[Any]:
         )
         .select_from(turns.outerjoin(syncs, syncs.c.composio_user_id == of))
         .where(of.in_(sa.bindparam("taken", expanding=True)))
+        .order_by(syncs.c.synced_at.is_not(None), syncs.c.synced_at, of)
     )
 
 
@@ -160,6 +177,11 @@ _CHECK = (
         suspected=sa.null(),
     )
 )
+
+
+def _first_sync(checked: Checked) -> dict[str, Any]:
+    values = {"composio_user_id": checked.composio_user_id, "fingerprint": checked.fingerprint}
+    return values | {"synced_at": checked.at, "revision": 1}
 
 
 def _turn(row: Any) -> Turn:

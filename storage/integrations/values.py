@@ -142,12 +142,13 @@ class Fact(NamedTuple):
 class Facts(NamedTuple):
     """What there is to remember of one Composio user: its providers, and by server the switches moved there.
 
-    They are those of all servers when it is ``complete``.
+    They are those of all servers when it is ``complete``. ``synced_at`` is None before the first sync.
     """
 
     providers: list[Fact]
     switches: dict[int, dict[str, bool]]
     complete: bool = True
+    synced_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,7 @@ class Mirror:
             ],
             {guild_id: moved} if guild_id else {},
             complete=False,
+            synced_at=self.synced_at,
         )
 
 

@@ -82,7 +82,7 @@ async def test_an_app_that_needs_reconnecting_is_refused_with_the_reason(world: 
     result = await getattr(world, who).slash(world.channel, "issues")
 
     said = "🟠 This needs GitHub, which needs reconnecting: GitHub no longer accepts this access."
-    assert re.fullmatch(rf"{re.escape(said)} Last synced <t:\d+:R>\.", one_answer(result))
+    assert re.fullmatch(rf"{re.escape(said)} Checked <t:\d+:R>\.", one_answer(result))
     assert labels(result) == ["How to reconnect", "Open Composio"]
     howto = await getattr(world, who).click(message_of(result), label="How to reconnect")
     assert "How to reconnect GitHub" in one_answer(howto)
@@ -284,3 +284,29 @@ async def test_names_that_were_imported_before_a_reload_work_after_it(world: Wor
         of(bot_of(world)).composio_user_id(1)
     await world.manager.slash(world.channel, "integrations toggle", provider="github")
     assert [type(change) for change in tools(world).changes] == [IntegrationChange]
+
+
+# How old it is
+
+
+async def test_a_host_can_ask_when_the_mirror_was_last_true(world: World) -> None:
+    assert of(bot_of(world)).checked_at(GUILD_ID) is None
+    began = world.env.now()
+
+    await connected(world)
+
+    checked_at = of(bot_of(world)).checked_at(GUILD_ID)
+    assert checked_at is not None
+    assert checked_at >= began
+    await plugin(world, "reload")
+    await world.env.settle()
+    assert of(bot_of(world)).checked_at(GUILD_ID) == checked_at
+
+
+@pytest.mark.parametrize("guild_id", [None, 5])
+async def test_a_server_that_may_not_use_the_integrations_was_never_checked(
+    world: World, guild_id: int | None
+) -> None:
+    await connected(world)
+
+    assert of(bot_of(world)).checked_at(guild_id) is None

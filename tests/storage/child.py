@@ -14,7 +14,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -92,6 +92,14 @@ async def operate(engine: AsyncEngine) -> None:
     await store.finish_operation(begun.id, row(state=State.NOT_CONNECTED, revision=1), revoked(begun))
 
 
+async def take_turns(engine: AsyncEngine, now: str, limit: int) -> None:
+    """Take users until none is left, and end the turn of each as one that has failed."""
+    store, begun = Store(engine), datetime.fromisoformat(now)
+    later = begun + timedelta(hours=1)
+    while taken := await store.take_turns(begun, later, later, limit):
+        await store.end_turns([turn.composio_user_id for turn in taken], begun, later, failed=True)
+
+
 async def store_providers(engine: AsyncEngine, times: int) -> None:
     """Store a row of this process's own over and over."""
     store = Store(engine)
@@ -102,7 +110,7 @@ async def store_providers(engine: AsyncEngine, times: int) -> None:
 
 
 WORK: dict[str, Callable[..., Awaitable[None]]] = {
-    work.__name__: work for work in (migrate, sync, toggle, revoke, flip, operate, store_providers)
+    work.__name__: work for work in (migrate, sync, toggle, revoke, flip, operate, take_turns, store_providers)
 }
 
 

@@ -130,7 +130,10 @@ INDEXES: dict[str, dict[str, list[str]]] = {
     "integrations_provider": {},
     "integrations_sync": {"ix_integrations_sync_at": ["synced_at"]},
     "integrations_turn": {"ix_integrations_turn_due": ["due_at"]},
-    "integrations_edge": {"ix_integrations_edge_guild": ["guild_id"]},
+    "integrations_edge": {
+        "ix_integrations_edge_guild": ["guild_id"],
+        "ix_integrations_edge_user": ["composio_user_id"],
+    },
     "integrations_alert": {
         "ix_integrations_alert_guild": ["guild_id", "settled"],
         "ix_integrations_alert_next": ["next_at"],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from copy import deepcopy
@@ -24,25 +25,38 @@ from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.catalog import DEFAULT
 from cogs.integrations.mirror.interrupted import Interrupted
-from storage.integrations import Condition, Event, EventOutcome, Mirror, Operation, Store, open_engine, prepare
+from storage.integrations import (
+    Action,
+    Condition,
+    Edge,
+    Event,
+    EventOutcome,
+    Mirror,
+    Operation,
+    Store,
+    Wishes,
+    open_engine,
+    prepare,
+)
 from storage.integrations.migrations import VERSIONS
 from tests.cogs.use_cases import UseCases
 from tests.conftest import API_KEY, USER_ID
 from tests.storage.databases import Databases, Rows, fill, load, migrate_to, picture, save
 from tests.storage.processes import Processes
-from tests.storage.rows import HERE, history
+from tests.storage.rows import HERE, NOON, history
 
 KILLED = [-signal.SIGKILL]
 FINISHED = [0]
 
 # Before and after each statement, before each commit, and after it; a read has nothing to commit.
+# After the events are written, it is read who is to be told, and written of what.
 MOMENTS = {
-    "sync": 3 + 10,  # reads; writes the time, reads who revokes, writes the rows and the events
+    "sync": 3 + 14,  # reads; writes the time, reads who revokes, writes the rows and the events
     "toggle": 8,  # writes the switch, reads the row, writes the event
-    "revoke": 3 + 4 + 3 + 8,  # reads; writes it down; reads; takes it away, and writes the row and the event
+    "revoke": 3 + 4 + 3 + 12,  # reads; writes it down; reads; takes it away, and writes the row and the event
 }
 # The moments after which a revoke is written down and not finished.
-UNDER_WAY = {"revoke": range(3 + 4, 3 + 4 + 3 + 8)}
+UNDER_WAY = {"revoke": range(3 + 4, 3 + 4 + 3 + 12)}
 
 
 @dataclass(frozen=True)
@@ -52,6 +66,7 @@ class Stored:
     mirror: Mirror
     events: list[Event]
     operations: list[Operation]
+    edges: list[Edge]
 
     @property
     def facts(self) -> tuple[object, ...]:
@@ -60,7 +75,18 @@ class Stored:
             name: (row.state, row.enabled, row.account_id, row.status, row.usable_accounts, row.revision)
             for name, row in self.mirror.rows.items()
         }
-        return self.mirror.revision, rows, [(e.provider, e.action, e.before, e.after) for e in self.events]
+        return self.mirror.revision, rows, [_what(event) for event in self.events], self.to_be_told
+
+    @property
+    def to_be_told(self) -> Counter[tuple[str, ...]]:
+        """What the server is to be told, of which nothing was taken in yet."""
+        return Counter(_what(edge) for edge in self.edges)
+
+    def happened_since(self, before: Stored) -> Counter[tuple[str, ...]]:
+        """What the server must be told of: each state that has changed."""
+        events = [event for event in self.events if event not in before.events]
+        states = [event for event in events if event.action is not Action.TOGGLE]
+        return Counter(_what(event) for event in states if event.before is not event.after)
 
     @property
     def conditions(self) -> dict[str, Condition]:
@@ -74,6 +100,10 @@ class Stored:
             assert event.before == ends.get(event.provider, Condition.NOT_CONNECTED)
             ends[event.provider] = event.after
         return ends
+
+
+def _what(one: Event | Edge) -> tuple[str, ...]:
+    return one.provider, one.action.value, one.before.value, one.after.value
 
 
 @asynccontextmanager
@@ -105,6 +135,7 @@ class Scene:
         self.composio.connect("github")
         self._accounts = deepcopy(self.composio.accounts)
         async with opened(self.url) as engine:
+            await Store(engine).wish(Wishes(HERE, USER_ID, alert_channel_id=5))
             self._rows = await save(engine)
 
     async def set_back(self) -> None:
@@ -130,7 +161,10 @@ class Scene:
 
 async def _stored(engine: AsyncEngine) -> Stored:
     store = Store(engine)
-    return Stored(await store.read(USER_ID, HERE), await history(store, user=USER_ID), await store.operations())
+    edges, _ = await store.to_tell(HERE, NOON)
+    return Stored(
+        await store.read(USER_ID, HERE), await history(store, user=USER_ID), await store.operations(), edges
+    )
 
 
 def in_a_minute() -> datetime:
@@ -182,6 +216,7 @@ async def test_a_kill_at_any_moment_leaves_the_old_or_the_new_and_the_next_sync_
         repaired = await scene.sync()
         gmail = found.conditions["gmail"] if work == "toggle" else at_composio(scene.composio)
         assert repaired.conditions == repaired.told == conditions(gmail)
+        assert repaired.to_be_told == repaired.happened_since(before)
         assert repaired.operations == []
         assert interrupted(repaired) == ([at_composio_gone(scene.composio)] if found.operations else [])
 

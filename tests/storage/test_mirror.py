@@ -94,9 +94,11 @@ class TestFacts:
         facts[ADA].providers.sort()
         assert facts == {
             ADA: Facts(
-                [Fact("gmail", Condition.CONNECTED, "gmail"), Fact("notion", Condition.NEEDS_RECONNECT, None)], {}
+                [Fact("gmail", Condition.CONNECTED, "gmail"), Fact("notion", Condition.NEEDS_RECONNECT, None)],
+                {},
+                synced_at=NOON,
             ),
-            "bob": Facts([Fact("gmail", Condition.CONNECTED, "gmail")], {HERE: {"gmail": False}}),
+            "bob": Facts([Fact("gmail", Condition.CONNECTED, "gmail")], {HERE: {"gmail": False}}, synced_at=NOON),
             "nobody": Facts([], {}),
         }
         assert all(found.complete for found in facts.values())

@@ -270,8 +270,8 @@ async def test_a_kill_between_the_beginning_and_the_end_leaves_it_written_down(
         assert ended == [-signal.SIGKILL]
         found.append((await store.operations(), (await store.read(ADA)).get("gmail").state, await history(store)))
 
-    # Before and after each statement, before each commit, and after it: one statement, then three.
+    # Before and after each statement, before each commit, and after it: one statement, then four.
     nothing: Stored = ([], State.CONNECTED, [])
     under_way: Stored = ([FIRST], State.CONNECTED, [])
     finished: Stored = ([], State.NOT_CONNECTED, [revoked(FIRST)])
-    assert found == [nothing] * 3 + [under_way] * (1 + 7) + [finished]
+    assert found == [nothing] * 3 + [under_way] * (1 + 9) + [finished]

@@ -11,6 +11,7 @@ from storage.integrations import Integration, State
 
 from ..mirror.catalog import Provider
 from ..mirror.errors import NotConnectedError, OldButtonError, Right
+from . import freshness
 from .answer import Answer, Interaction, Place, Reply
 from .buttons import ActionButton, dashboard, howto, row_of, switch
 from .context import Context
@@ -18,7 +19,7 @@ from .limits import GREEN, GREY, ORANGE
 from .presses import Press
 from .rights import actor, may, require
 from .states import account, indicator, reason, status
-from .text import ago, clean, day
+from .text import clean, day
 from .troubles import for_error
 
 
@@ -28,7 +29,7 @@ async def show(context: Context, reply: Reply, name: str) -> None:
     mirror = await context.look(reply.interaction)
     row = mirror.get(provider.id)
     await reply.show(
-        Answer(_embed(provider, row, mirror.synced_at), _view(context, reply.interaction, provider, row))
+        Answer(_embed(context, provider, row, mirror.synced_at), _view(context, reply.interaction, provider, row))
     )
 
 
@@ -48,7 +49,7 @@ async def toggle(context: Context, reply: Reply, name: str, enabled: bool | None
         await reply.add(Answer(text=for_error(error), view=view))
         return
     notice = _switched(moved.row, changed=moved.changed)
-    embed = _embed(provider, moved.row, moved.synced_at, notice)
+    embed = _embed(context, provider, moved.row, moved.synced_at, notice)
     await reply.show(Answer(embed, _view(context, interaction, provider, moved.row)))
 
 
@@ -59,7 +60,7 @@ def _switched(row: Integration, *, changed: bool) -> str:
 
 
 def _embed(
-    provider: Provider, row: Integration, synced_at: datetime | None, notice: str | None = None
+    context: Context, provider: Provider, row: Integration, synced_at: datetime | None, notice: str | None = None
 ) -> discord.Embed:
     text = clean(provider.description)
     embed = discord.Embed(
@@ -75,7 +76,8 @@ def _embed(
     if row.since:
         embed.add_field(name="Since", value=day(row.since))
     if synced_at:
-        embed.add_field(name="Last synced", value=ago(synced_at))
+        name, value = freshness.parts(context.freshness, row.composio_user_id, synced_at)
+        embed.add_field(name=name, value=value)
     return embed
 
 

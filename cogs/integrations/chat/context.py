@@ -13,6 +13,7 @@ from storage.integrations import Mirror
 from ..mirror.access import Access
 from ..mirror.catalog import Catalog, Provider
 from ..mirror.errors import ComposioError, IntegrationError, NotAllowedHereError
+from ..mirror.freshness import Freshness
 from ..mirror.places import Places
 from ..mirror.revoking import Revoker
 from ..mirror.service import IntegrationService
@@ -43,6 +44,7 @@ class Context:
     catalog: Catalog
     tenancy: Tenancy
     dashboard_url: str
+    freshness: Freshness
     cool_down: CoolDown = field(default_factory=CoolDown)
     people: People = field(default_factory=People)
     questions: Questions = field(default_factory=Questions)

@@ -36,7 +36,8 @@ _T = TypeVar("_T", int, str)
 class Delivery:
     """A follower of what is written. Raises nothing: what cannot be done now is done later, and stored until then.
 
-    Each server has one task at most, which ends when nothing is left to do now; a timer begins the next.
+    Posts by ``poster``. Each server has one task at most, which ends when nothing is left to do now; a timer begins
+    the next.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Delivery:
     ) -> None:
         self._telling = telling
         self._servers = servers
-        self._poster = poster
+        self.poster = poster
         self._show = show
         self._clock = clock
         self._running = Running()
@@ -177,7 +178,7 @@ class Delivery:
     async def _edited(self, alert: Alert) -> Alert:
         if alert.channel_id is None or alert.message_id is None:
             return alert
-        outcome = await self._poster.edit(alert.channel_id, alert.message_id, self._show(alert))
+        outcome = await self.poster.edit(alert.channel_id, alert.message_id, self._show(alert))
         self._note(alert.guild_id, alert.channel_id, outcome)
         match outcome:
             case Outcome.DONE:
@@ -190,7 +191,7 @@ class Delivery:
     async def _sent(self, alert: Alert, wishes: Wishes | None) -> Alert:
         """Send it, unless it is found where it may have been sent before."""
         if alert.channel_id is not None and alert.sending_at is not None:
-            found = await self._poster.find(alert.channel_id, self._since(alert.sending_at), alert.id)
+            found = await self.poster.find(alert.channel_id, self._since(alert.sending_at), alert.id)
             match found.outcome:
                 case Outcome.DONE:  # as it was then
                     return await self._edited(replace(alert, message_id=found.message_id))
@@ -207,7 +208,7 @@ class Delivery:
     async def _posted(self, alert: Alert, channel_id: int, role_id: int | None) -> Alert:
         begun = alerting.begun(alert, channel_id, self._clock())
         await self._telling.keep([begun])
-        posted = await self._poster.send(
+        posted = await self.poster.send(
             alert.guild_id,
             channel_id,
             self._show(alert),

@@ -17,6 +17,7 @@ from .answer import Answer, Reply
 from .buttons import ActionButton, dashboard, press, row_of, turn
 from .channels import trouble
 from .context import Context
+from .freshness import checked
 from .limits import GREEN, GREY, ORANGE, add_lines
 from .presses import Press, page_number
 from .states import account, indicator, status
@@ -43,7 +44,7 @@ def page(context: Context, mirror: Mirror, number: int = 1, *, notice: str | Non
     """Page *number*, counted from 1; a number beyond the last shows the last."""
     catalog = context.catalog
     shown = page_of(catalog, number)
-    text = head(catalog.providers, mirror)
+    text = head(catalog.providers, mirror, _age(context, mirror))
     embed = discord.Embed(
         title="Integrations",
         description=f"⚠️ {notice}\n\n{text}" if notice else text,
@@ -57,17 +58,21 @@ def page(context: Context, mirror: Mirror, number: int = 1, *, notice: str | Non
     return Answer(embed, _buttons(shown, mirror, context.dashboard_url))
 
 
-def head(providers: Sequence[Provider], mirror: Mirror) -> str:
-    """How many are connected, how many need attention, when last synced."""
+def _age(context: Context, mirror: Mirror) -> str:
+    if mirror.synced_at is None:
+        return f"Never synced; press **{SYNC}** to see what is connected"
+    return checked(context.freshness, mirror.composio_user_id, mirror.synced_at)
+
+
+def head(providers: Sequence[Provider], mirror: Mirror, age: str) -> str:
+    """How many are connected, how many need attention, and how old that is."""
     rows = [mirror.get(provider.id) for provider in providers]
     connected = sum(row.state is State.CONNECTED for row in rows)
     attention = sum(row.state is State.NEEDS_RECONNECT for row in rows)
     first = f"🟢 **{connected} of {len(rows)}** connected"
     if attention:
         first += f" · 🟠 **{attention}** need{'s' if attention == 1 else ''} attention"
-    never = f"Never synced; press **{SYNC}** to see what is connected"
-    last = f"Last synced {ago(mirror.synced_at)}" if mirror.synced_at else never
-    return "\n".join(part for part in (_missing(providers, mirror), first, last) if part)
+    return "\n".join(part for part in (_missing(providers, mirror), first, age) if part)
 
 
 def _missing(providers: Sequence[Provider], mirror: Mirror) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import discord
 
 from storage.integrations import Condition, Integration
@@ -13,9 +11,10 @@ from ..mirror.errors import Right
 from .answer import Answer, Interaction, tell
 from .buttons import dashboard, howto, row_of, switch
 from .context import Context
+from .freshness import checked
 from .rights import may
 from .states import reason, status
-from .text import ago, clean
+from .text import clean
 
 
 async def require(context: Context, interaction: Interaction, name: str) -> bool:
@@ -25,7 +24,8 @@ async def require(context: Context, interaction: Interaction, name: str) -> bool
     if refused is None:
         return True
     row, synced_at = refused
-    text = _words(provider, row, synced_at)
+    age = f" {checked(context.freshness, row.composio_user_id, synced_at)}." if synced_at else ""
+    text = _words(provider, row, age)
     await tell(interaction, Answer(text=text, view=_buttons(context, interaction, provider, row)))
     return False
 
@@ -41,9 +41,8 @@ def _buttons(
     return None
 
 
-def _words(provider: Provider, row: Integration, synced_at: datetime | None) -> str:
+def _words(provider: Provider, row: Integration, age: str) -> str:
     label = clean(provider.label)
-    age = f" Last synced {ago(synced_at)}." if synced_at else ""
     match row.condition:
         case Condition.NOT_CONNECTED:
             return f"🔴 This needs {label}, which is not connected.{age}"

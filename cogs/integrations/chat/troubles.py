@@ -22,7 +22,7 @@ from ..mirror.errors import (
 )
 from .text import clean, seconds_in_words, shorten
 
-_TROUBLE = {
+TROUBLE = {
     Trouble.TIMEOUT: " in time",
     Trouble.NETWORK: "",
     Trouble.SERVER: " properly; it seems to have trouble",
@@ -47,7 +47,7 @@ def for_error(error: IntegrationError) -> str:
         case ComposioBudgetError():
             return f"This bot has asked Composio as often as it may in a minute. {_again(error.retry_after)}"
         case ComposioUnavailableError():
-            return f"Composio did not answer{_TROUBLE[error.trouble]}."
+            return f"Composio did not answer{TROUBLE[error.trouble]}."
         case StorageUnavailableError():
             maybe = " It *may* have been stored all the same: look before you try again." if error.unknown else ""
             return f"Sorry, something is wrong with this bot's database.{maybe} Reference: `{error.reference}`"

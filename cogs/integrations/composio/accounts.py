@@ -1,89 +1,73 @@
-"""Reading: all accounts of a Composio user, page by page, or one of them."""
+"""Reading: all accounts of Composio users, page by page, or one account."""
 
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
-from typing import NotRequired
+from collections.abc import Collection
+from typing import TypeAlias
+from urllib.parse import quote_plus, urlencode
 
 import composio_client as sdk
-from pydantic import TypeAdapter
-from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from ..mirror.accounts import ID_LENGTH, NAME_LENGTH, REASON_LENGTH, STATUS_LENGTH, Account, Progress
+from ..mirror.accounts import Account, Progress
 from ..mirror.errors import ComposioUnavailableError, Trouble
 from .belief import must_be_about, says_gone
 from .client import content
-from .failures import translated
-from .text import line
+from .failures import DislikedError, translated
+from .items import Item, Page, account, item_of, page_of
 
 PAGE_SIZE = 100
 MAX_PAGES = 1_000
 MAX_WALKS = 4
+URL_LENGTH = 4_000
+CURSOR_LENGTH = 500  # what is left of the URL for a cursor, which is not known before the first page
+
+Users: TypeAlias = Collection[str]
 
 
-class _Toolkit(TypedDict):
-    slug: str
+class NamelessError(ComposioUnavailableError):
+    """Several users were asked for, and an account does not say whose it is."""
 
-
-class _Item(TypedDict):
-    """What we read of an account; everything else, tokens included, is skipped by the parser."""
-
-    # Plain types only: `_account` cleans, because a validator written in Python costs more than all the parsing.
-    id: str
-    toolkit: _Toolkit
-    status: str
-    created_at: datetime
-    updated_at: datetime
-    status_reason: NotRequired[str | None]
-    is_disabled: NotRequired[bool]
-    alias: NotRequired[str | None]
-    word_id: NotRequired[str | None]
-    user_id: NotRequired[str | None]
-
-
-class _Page(TypedDict):
-    items: list[_Item]
-    next_cursor: NotRequired[str | None]
-    total_items: NotRequired[float | None]
-
-
-_PAGE = TypeAdapter(_Page)
-_ITEM = TypeAdapter(_Item)
+    def __init__(self) -> None:
+        super().__init__(Trouble.UNREADABLE, "an account without a user among those of several")
 
 
 async def read_accounts(
     client: sdk.AsyncComposio, composio_user_id: str, progress: Progress | None = None
 ) -> list[Account]:
-    """All accounts of one Composio user, newest first.
+    """All accounts of one Composio user, newest first."""
+    return [account(item) for item in await read_items(client, (composio_user_id,), progress)]
+
+
+async def read_items(client: sdk.AsyncComposio, users: Users, progress: Progress | None = None) -> list[Item]:
+    """All accounts of these Composio users, newest first.
+
+    Raises `NamelessError` when they cannot be told apart, and `DislikedError` when fewer users may do.
 
     The pages of a world that changes while it is read can miss an account. Read newest first, every such
     change shows as a moved total or an account seen twice; then the walk is made again, until one is
     clean or two agree.
     """
-    previous: list[Account] | None = None
+    previous: list[Item] | None = None
     for _ in range(MAX_WALKS):
-        accounts, clean = await _walk(client, composio_user_id, progress)
-        if clean or accounts == previous:
-            return accounts
-        previous = accounts
+        items, clean = await _walk(client, users, progress)
+        if clean or items == previous:
+            return items
+        previous = items
     raise ComposioUnavailableError(Trouble.UNSTABLE, f"{MAX_WALKS} reads differed")
 
 
-async def _walk(
-    client: sdk.AsyncComposio, composio_user_id: str, progress: Progress | None
-) -> tuple[list[Account], bool]:
-    found: dict[str, Account] = {}
+async def _walk(client: sdk.AsyncComposio, users: Users, progress: Progress | None) -> tuple[list[Item], bool]:
+    found: dict[str, Item] = {}
     cursors: set[str] = set()
     totals: set[float | None] = set()
     cursor: str | None = None
     clean = True
     for _ in range(MAX_PAGES):
-        page = await _page(client, composio_user_id, cursor)
+        page = await _page(client, users, cursor)
         total = page.get("total_items")
         totals.add(total)
-        ours = [_account(item) for item in page["items"] if _belongs(item, composio_user_id)]
-        fresh = {account.id: account for account in ours}
+        fresh = {item["id"]: item for item in page["items"] if _belongs(item, users)}
         clean = clean and found.keys().isdisjoint(fresh)
         found |= fresh
         cursor = page.get("next_cursor")
@@ -92,6 +76,7 @@ async def _walk(
         if cursor in cursors:
             break
         cursors.add(cursor)
+        _must_fit(client, users, cursor)
         if progress:
             progress(len(found), _whole(total))
     raise ComposioUnavailableError(Trouble.UNREADABLE, "the pages do not end")
@@ -101,17 +86,45 @@ def _whole(total: float | None) -> int | None:
     return None if total is None or not math.isfinite(total) else round(total)
 
 
-async def _page(client: sdk.AsyncComposio, composio_user_id: str, cursor: str | None) -> _Page:
+async def _page(client: sdk.AsyncComposio, users: Users, cursor: str | None) -> Page:
     with translated():
         answer = await client.connected_accounts.with_raw_response.list(
-            user_ids=[composio_user_id],
+            user_ids=list(users),
             cursor=cursor or sdk.omit,
             limit=PAGE_SIZE,
             order_by="created_at",
             order_direction="desc",
             account_type="ALL",
         )
-        return _PAGE.validate_json(await content(answer))
+        return page_of(await content(answer))
+
+
+def url_length(client: sdk.AsyncComposio, users: Users, cursor: str = "") -> int:
+    """How long a page's URL is at most, as it is sent."""
+    query = {
+        "user_ids": ",".join(users),
+        "cursor": cursor,
+        "limit": PAGE_SIZE,
+        "order_by": "created_at",
+        "order_direction": "desc",
+        "account_type": "ALL",
+    }
+    return len(f"{client.base_url}/api/v3.1/connected_accounts?{urlencode(query)}")
+
+
+def _must_fit(client: sdk.AsyncComposio, users: Users, cursor: str) -> None:
+    if len(users) == 1 or len(quote_plus(cursor)) <= CURSOR_LENGTH:
+        return
+    if url_length(client, users, cursor) > URL_LENGTH:
+        raise DislikedError(Trouble.UNREADABLE, f"a cursor of {len(cursor)} characters")
+
+
+def _belongs(item: Item, users: Users) -> bool:
+    # The field is deprecated and may vanish; where it is there, another user's account is not ours to show.
+    user = item.get("user_id")
+    if user is None and len(users) > 1:
+        raise NamelessError
+    return user is None or user in users
 
 
 async def read_account(client: sdk.AsyncComposio, account_id: str) -> Account | None:
@@ -124,41 +137,13 @@ async def read_account(client: sdk.AsyncComposio, account_id: str) -> Account | 
             if says_gone(error):
                 return None
             raise
-        account = _account(_ITEM.validate_json(body))
-        must_be_about(account_id, account.id)
-        return account
+        found = account(item_of(body))
+        must_be_about(account_id, found.id)
+        return found
 
 
 async def check(client: sdk.AsyncComposio) -> None:
     """Return when Composio answers and accepts the key."""
     with translated():
         answer = await client.connected_accounts.with_raw_response.list(limit=1)
-        _PAGE.validate_json(await content(answer))
-
-
-def _belongs(item: _Item, composio_user_id: str) -> bool:
-    # The field is deprecated and may vanish; where it is there, another user's account is not ours to show.
-    return item.get("user_id") in (None, composio_user_id)
-
-
-def _account(item: _Item) -> Account:
-    id_ = line(item["id"], ID_LENGTH)
-    reason = item.get("status_reason")
-    return Account(
-        id_,
-        line(item["toolkit"]["slug"], ID_LENGTH).lower(),
-        line(item["status"], STATUS_LENGTH),
-        _aware(item["created_at"]),
-        _aware(item["updated_at"]),
-        reason and line(reason, REASON_LENGTH),
-        item.get("is_disabled", False),
-        _name(item.get("alias")) or _name(item.get("word_id")) or f"…{id_[-6:]}",
-    )
-
-
-def _name(text: str | None) -> str | None:
-    return text and line(text, NAME_LENGTH)
-
-
-def _aware(value: datetime) -> datetime:
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
+        page_of(await content(answer))

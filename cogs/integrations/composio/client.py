@@ -42,7 +42,9 @@ class _Counted(httpx.AsyncClient):
     async def send(self, request: httpx.Request, **how: Any) -> httpx.Response:
         """See `httpx.AsyncClient.send`. Raises `ComposioBudgetError`, which the SDK lets through."""
         async with self._budget.slot():
-            return await super().send(request, **how)
+            response = await super().send(request, **how)
+        self._budget.hear(response.headers)
+        return response
 
 
 class _Transport(httpx_aiohttp.AiohttpTransport):

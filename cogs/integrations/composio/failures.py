@@ -17,6 +17,13 @@ from ..mirror.errors import ComposioBusyError, ComposioRefusedError, ComposioUna
 from .belief import refusal_of
 from .text import line
 
+# What may be wrong with these is the request itself: it names too much, or what Composio does not take.
+_DISLIKES = frozenset({400, 413, 414, 422})
+
+
+class DislikedError(ComposioUnavailableError):
+    """The request was answered, but not liked as it was; another one may be."""
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -45,7 +52,8 @@ def translated() -> Iterator[None]:
 
 def _unusable(error: sdk.APIStatusError) -> ComposioUnavailableError:
     detail = f"status {error.status_code}, request {line(error.request_id or 'without id', ID_LENGTH)}"
-    return ComposioUnavailableError(Trouble.SERVER, detail)
+    kind = DislikedError if error.status_code in _DISLIKES else ComposioUnavailableError
+    return kind(Trouble.SERVER, detail)
 
 
 def _unanswered(error: BaseException) -> ComposioUnavailableError:

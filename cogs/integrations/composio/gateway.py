@@ -10,9 +10,10 @@ import httpx
 
 from storage.integrations import Deadline
 
-from ..mirror.accounts import Account, Progress, Revocation
+from ..mirror.accounts import Account, Batch, Progress, Revocation
 from ..mirror.errors import ComposioUnavailableError
 from . import accounts, writes
+from .batches import Batches
 from .budget import Budget
 from .client import READ_RETRIES, TIMEOUT, make_clients
 from .deadlines import Deadlines, late
@@ -44,6 +45,7 @@ class ComposioGateway:
             timeout=timeout,
             budget=budget or Budget(),
         )
+        self._batches = Batches(self._reads)
         self._calls = Deadline(self.deadlines.accounts, late)
 
     async def close(self) -> None:
@@ -66,6 +68,15 @@ class ComposioGateway:
         found = await self._calls.within(work, self.deadlines.accounts)
         # Chosen here and not by Composio: a catalogue may name a slug that Composio does not know.
         return [account for account in found if not toolkits or account.toolkit in toolkits]
+
+    @property
+    def batch_size(self) -> int:
+        """How many Composio users one request may name, as far as is known."""
+        return self._batches.size
+
+    async def accounts_of(self, composio_user_ids: Sequence[str], seconds: float) -> Batch:
+        """All accounts of these Composio users, within *seconds*."""
+        return await self._calls.within(self._batches.read(composio_user_ids), seconds)
 
     async def account(self, account_id: str) -> Account | None:
         """One account as it is now, None when it no longer exists."""

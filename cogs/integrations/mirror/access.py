@@ -44,6 +44,13 @@ class Access:
             return []
         return [has.toolkit for has in found if has.toolkit and has.condition is Condition.CONNECTED]
 
+    def checked_at(self, guild_id: int | None) -> datetime | None:
+        """When what is stored for a server was last known to be true; None where that is not known."""
+        try:
+            return self._servers.checked_at(guild_id)
+        except NotAllowedHereError:
+            return None
+
     def composio_user_id(self, guild_id: int | None) -> str:
         """The Composio user of a server. Raises `NotAllowedHereError` where there is none."""
         return self._tenancy.composio_user_id(guild_id)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum, auto
 from typing import NamedTuple, Protocol, TypeAlias
 
 from storage.integrations import ID_LENGTH, NAME_LENGTH, REASON_LENGTH, STATUS_LENGTH
+
+from .errors import ComposioError
 
 __all__ = [
     "ID_LENGTH",
@@ -16,6 +18,8 @@ __all__ = [
     "STATUS_LENGTH",
     "Account",
     "Accounts",
+    "Batch",
+    "Found",
     "Progress",
     "Revocation",
 ]
@@ -54,6 +58,27 @@ class Revocation(Enum):
     GONE = auto()
 
 
+class Found(Protocol):
+    """The accounts of one Composio user, as one of many that were read."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The same text as long as the accounts amount to the same rows, whoever reads them."""
+
+    def accounts(self) -> list[Account]:
+        """Newest first. Made anew each time: most users have not changed, and nobody asks."""
+
+
+class Batch(NamedTuple):
+    """What a read of many Composio users came to: each of them is in one of the two.
+
+    `found` has those without accounts too, `failed` those that Composio refuses to read even alone.
+    """
+
+    found: Mapping[str, Found]
+    failed: Mapping[str, ComposioError]
+
+
 class Accounts(Protocol):
     """Where accounts are read and revoked. Every method raises `ComposioError` when it could not be asked."""
 
@@ -61,6 +86,13 @@ class Accounts(Protocol):
         self, composio_user_id: str, toolkits: Sequence[str] = (), progress: Progress | None = None
     ) -> list[Account]:
         """All accounts of one Composio user, newest first; only those of *toolkits* where some are named."""
+
+    @property
+    def batch_size(self) -> int:
+        """How many Composio users one request may name, as far as is known."""
+
+    async def accounts_of(self, composio_user_ids: Sequence[str], seconds: float) -> Batch:
+        """All accounts of these Composio users, within *seconds*. Raises when nothing of it can be believed."""
 
     async def account(self, account_id: str) -> Account | None:
         """One account as it is now, None when it no longer exists."""

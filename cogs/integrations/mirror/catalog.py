@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
+from hashlib import blake2b
 from typing import Annotated
 
 from pydantic import (
@@ -87,6 +88,12 @@ class Catalog:
     def by_toolkit(self) -> dict[str, Provider]:
         """Every provider by each of its toolkits' slugs."""
         return {slug: provider for provider in self.providers for slug in provider.toolkits}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Another one when a toolkit belongs to another provider: accounts then amount to something else."""
+        owners = sorted((slug, provider.id) for slug, provider in self.by_toolkit.items())
+        return blake2b(repr(owners).encode(), digest_size=8).hexdigest()
 
     @cached_property
     def categories(self) -> dict[str, tuple[Provider, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Set
+from datetime import UTC, datetime
 from itertools import count
 from typing import NamedTuple
 
@@ -20,8 +21,10 @@ class Has(NamedTuple):
 
 NOTHING = Has(Condition.NOT_CONNECTED, None)
 _UNMOVED, _OFF, _ON = "-01"
-# The ticket of what an entry was made of, and its text; None until the rows have been read.
-_Entry = tuple[int, str | None]
+# The ticket of what an entry was made of, its text, None until the rows have been read, and when the accounts last
+# were, in seconds since 1970.
+_Entry = tuple[int, str | None, float | None]
+_UNREAD: _Entry = (0, None, None)
 
 
 class Known:
@@ -56,7 +59,7 @@ class Known:
 
     def track(self, composio_user_id: str) -> None:
         """Keep memory for a Composio user from now on; nothing is known of it until it has been read."""
-        self._entries.setdefault(composio_user_id, (0, None))
+        self._entries.setdefault(composio_user_id, _UNREAD)
 
     def drop(self, composio_user_id: str) -> None:
         """Keep nothing for it any more."""
@@ -66,7 +69,7 @@ class Known:
 
     def has(self, composio_user_id: str, guild_id: int | None = None) -> tuple[Has, ...] | None:
         """What a server has of it, in catalogue order; None when that has not been read."""
-        _, text = self._entries.get(composio_user_id, (0, None))
+        _, text, _ = self._entries.get(composio_user_id, _UNREAD)
         if text is None:
             return None
         found = [self._kinds[ord(character)] for character in text]
@@ -99,7 +102,7 @@ class Known:
         """
         if composio_user_id not in self._entries:
             return True  # nobody asks
-        newest, known = self._entries[composio_user_id]
+        newest, known, _ = self._entries[composio_user_id]
         if newest > ticket:
             return False
         if known is None and not facts.complete:
@@ -108,7 +111,8 @@ class Known:
         for fact in facts.providers:
             if (place := self._places.get(fact.provider)) is not None:
                 text[place] = self._character(fact)
-        self._entries[composio_user_id] = ticket, "".join(text)
+        at = facts.synced_at.timestamp() if facts.synced_at else None
+        self._entries[composio_user_id] = ticket, "".join(text), at
         self.unread.discard(composio_user_id)
         self._learn_switches(composio_user_id, facts)
         return True
@@ -145,7 +149,7 @@ class Known:
     def switched(self, row: Integration, guild_id: int, ticket: int) -> bool:
         """Take in the switch of a server, moved by what took *ticket*; False when the user is to be read again."""
         user_id, place = row.composio_user_id, self._places.get(row.provider)
-        newest, text = self._entries.get(user_id, (0, None))
+        newest, text, _ = self._entries.get(user_id, _UNREAD)
         clear = text is None or place is None or newest <= ticket
         if text is not None and place is not None and clear:
             moved = self._switches.setdefault(user_id, {})
@@ -157,23 +161,40 @@ class Known:
     def _outdate_reads(self, composio_user_id: str) -> None:
         # What is being read right now may have looked before the write.
         if composio_user_id in self._entries:
-            self._entries[composio_user_id] = self.ticket(), self._entries[composio_user_id][1]
+            self._entries[composio_user_id] = self.ticket(), *self._entries[composio_user_id][1:]
 
     def _patch(self, row: Integration, ticket: int) -> bool:
-        newest, text = self._entries.get(row.composio_user_id, (0, None))
+        newest, text, at = self._entries.get(row.composio_user_id, _UNREAD)
         place = self._places.get(row.provider)
         if text is None or place is None:
             return True
         if newest > ticket:
             return False
         text = text[:place] + self._character(Fact(row.provider, row.condition, row.toolkit)) + text[place + 1 :]
-        self._entries[row.composio_user_id] = ticket, text
+        self._entries[row.composio_user_id] = ticket, text, at
+        return True
+
+    def checked_at(self, composio_user_id: str) -> datetime | None:
+        """When its accounts were last read to the end; None for never, and until its rows have been read."""
+        _, _, at = self._entries.get(composio_user_id, _UNREAD)
+        return None if at is None else datetime.fromtimestamp(at, UTC)
+
+    def checked(self, composio_user_id: str, at: datetime, now: datetime) -> bool:
+        """Take in that it is stored as read *at*; False when nothing is known of it, or something newer is.
+
+        What is known as later than *now* is not newer: the clock was put back. The store has the same rule.
+        """
+        _, text, known = self._entries.get(composio_user_id, _UNREAD)
+        if text is None or (known is not None and at.timestamp() <= known <= now.timestamp()):
+            return False
+        # What is being read right now may have looked before that was stored.
+        self._entries[composio_user_id] = self.ticket(), text, at.timestamp()
         return True
 
     def unknow(self, composio_user_id: str) -> None:
         """Forget what it has, but go on tracking it: whoever asks has to read. It is among the ``unread`` then."""
         if composio_user_id in self._entries:
-            self._entries[composio_user_id] = self.ticket(), None
+            self._entries[composio_user_id] = self.ticket(), None, None
             self.unread.add(composio_user_id)
 
 

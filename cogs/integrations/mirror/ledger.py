@@ -10,9 +10,11 @@ from datetime import datetime
 
 from storage.integrations import Event, Integration, Mirror, Operation, OutdatedError, Store, Switched, Wishes
 
+from .checks import Checks
 from .errors import StorageUnavailableError
 from .known import Known
 from .telling import Telling
+from .turns import Turns
 from .waits import Patience, Waits
 
 log = logging.getLogger(__name__)
@@ -24,9 +26,9 @@ BATCH = 100
 class Ledger:
     """Raises `StorageUnavailableError` when the database failed; nothing has changed then, unless it says so.
 
-    ``known`` is that memory, ``telling`` the part about alerts. ``left_alone`` says that a sync could not write a
-    row: a revoke of it may have been interrupted. *notify* is told of every event that changed a provider's
-    condition.
+    ``known`` is that memory, ``checks`` tells it when it was last true, ``turns`` is for the background,
+    ``telling`` for alerts. ``left_alone`` says that a sync could not write a row: a revoke of it may have been
+    interrupted. *notify* is told of every event that changed a provider's condition.
     """
 
     def __init__(
@@ -43,6 +45,8 @@ class Ledger:
         self._waits = Waits(store.writers, patience or Patience())
         self.outage = self._waits.outage
         self.telling = Telling(store, self._waits)
+        self.turns = Turns(store, self._waits)
+        self.checks = Checks(store, self._waits, known)
         self.left_alone = False
 
     async def read(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:
@@ -82,7 +86,12 @@ class Ledger:
                 await self.operations()
 
     async def record_sync(
-        self, seen: Mirror, changes: Sequence[Integration], at: datetime, happened: Sequence[Event]
+        self,
+        seen: Mirror,
+        changes: Sequence[Integration],
+        at: datetime,
+        happened: Sequence[Event],
+        fingerprint: str | None = None,
     ) -> list[Integration]:
         """Store the outcome of a sync, and return the rows that were written, as they are now.
 
@@ -90,7 +99,9 @@ class Ledger:
         """
         ticket = self.known.ticket()
         try:
-            names = await self._waits.write(lambda: self._store.record_sync(seen, changes, at, happened))
+            names = await self._waits.write(
+                lambda: self._store.record_sync(seen, changes, at, happened, fingerprint)
+            )
         except StorageUnavailableError as error:
             if not error.unknown:
                 raise
@@ -98,6 +109,7 @@ class Ledger:
         written = [row.written() for row in changes if row.provider in names]
         self.left_alone = self.left_alone or len(written) < len(changes)
         await self._look_again(self.known.wrote(written, ticket))
+        self.checks.stored([(seen.composio_user_id, at)], at)
         for event in happened:
             if event.provider in names:
                 self.tell(event)

@@ -18,6 +18,8 @@ _UNFINISHED = frozenset({"INITIALIZING", "INITIATED"})
 _NEVER_COMPLETED = "did not complete within"
 # Composio expires an attempt that nobody finished within ten minutes; a little later its record stops moving.
 _ATTEMPT_LIFETIME = timedelta(minutes=15)
+# Moves when the same accounts come to amount to something else here: then all are compared anew.
+RULES = 1
 KNOWN_STATUSES = frozenset({*_UNFINISHED, "ACTIVE", "FAILED", "EXPIRED", "INACTIVE", "REVOKED"})
 
 

@@ -44,6 +44,14 @@ class Actor:
             reason=row.reason,
         )
 
+    def synced(self, at: datetime, plan: Plan) -> list[Event]:
+        """What the history remembers of what a sync changes."""
+        return [
+            self.event(Action.SYNC, at, change)
+            for change in plan.changes
+            if change.before.condition != change.after.condition
+        ]
+
     def revoked(
         self, at: datetime, change: Change, operation: Operation, outcome: EventOutcome, gone: int | None
     ) -> Event:

@@ -103,6 +103,16 @@ class Servers:
             self.met(guild_id)
         return found
 
+    def checked_at(self, guild_id: int | None) -> datetime | None:
+        """When what a server has was last known to be true; None for never, and until its rows are read.
+
+        Raises `NotAllowedHereError`.
+        """
+        found = self._known.checked_at(self._tenancy.composio_user_id(guild_id))
+        if found is None:
+            self.met(guild_id)
+        return found
+
     def met(self, guild_id: int | None) -> None:
         """Something was asked of this server: it is served, when the bot is in it."""
         if guild_id is not None and self._is_news(guild_id):

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from storage.integrations import Action, Event, Integration, Mirror, OutdatedError, State, Switched
+from storage.integrations import Event, Integration, Mirror, OutdatedError, State, Switched
 
 from .accounts import Accounts, Progress
 from .catalog import Catalog, Provider
@@ -85,9 +85,8 @@ class IntegrationService:
         plan = make_plan(accounts, seen, self._catalog, at)
         self._log(plan)
         rows = [change.after for change in plan.changes]
-        happened = [by.event(Action.SYNC, at, c) for c in plan.changes if c.before.condition != c.after.condition]
         try:
-            written = await self._ledger.record_sync(seen, rows, at, happened)
+            written = await self._ledger.record_sync(seen, rows, at, by.synced(at, plan))
         except OutdatedError:
             return None
         left_alone = {row.provider for row in rows} - {row.provider for row in written}

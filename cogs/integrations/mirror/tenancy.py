@@ -40,3 +40,12 @@ class Tenancy:
         if guild_id is None or (self.guild_ids and guild_id not in self.guild_ids):
             raise NotAllowedHereError
         return self.user_id.replace(PLACEHOLDER, str(guild_id))
+
+    def owns(self, composio_user_id: str, guild_id: int) -> bool:
+        """Whether the Composio user is still that of the server, and the server may use it."""
+        if self.is_shared:
+            return composio_user_id == self.user_id  # of several servers another one may
+        try:
+            return composio_user_id == self.composio_user_id(guild_id)
+        except NotAllowedHereError:
+            return False

@@ -15,6 +15,7 @@ from cogs.integrations.chat.context import Context
 from cogs.integrations.mirror.access import Refusal
 from cogs.integrations.mirror.accounts import Account
 from cogs.integrations.mirror.catalog import DEFAULT, Catalog, Provider
+from cogs.integrations.mirror.freshness import Freshness
 from cogs.integrations.mirror.plan import Plan
 from cogs.integrations.mirror.results import Actor, RevokeReceipt, SyncReport
 from cogs.integrations.mirror.tenancy import Tenancy
@@ -112,7 +113,12 @@ class Behind:
         return None if row.condition is Condition.CONNECTED else Refusal(row, self.mirror.synced_at)
 
 
-def context_over(behind: Behind, catalog: Catalog = DEFAULT, dashboard_url: str = DASHBOARD) -> Context:
+def context_over(
+    behind: Behind,
+    catalog: Catalog = DEFAULT,
+    dashboard_url: str = DASHBOARD,
+    freshness: Freshness | None = None,
+) -> Context:
     parts: Any = behind
     return Context(
         service=parts,
@@ -124,6 +130,7 @@ def context_over(behind: Behind, catalog: Catalog = DEFAULT, dashboard_url: str 
         catalog=catalog,
         tenancy=Tenancy(USER, frozenset({GUILD_ID})),
         dashboard_url=dashboard_url,
+        freshness=freshness or Freshness(0, lambda: NOON),
     )
 
 

@@ -82,7 +82,7 @@ async def test_the_select_opens_a_card_for_that_person_alone(world: World) -> No
     assert "Need: Required" in told
     assert "Account: work" in told
     assert "Since: <t:" in told
-    assert "Last synced: <t:" in told
+    assert "Checked: <t:" in told
 
 
 async def test_a_card_says_why_an_app_needs_reconnecting(world: World) -> None:
@@ -102,7 +102,7 @@ async def test_a_cards_switch_changes_the_card_in_place(world: World) -> None:
     await world.manager.click(card, label="Disable")
 
     assert "🟡 Gmail" in text(card)
-    assert "Last synced: <t:" in text(card)
+    assert "Checked: <t:" in text(card)
     assert labels_of(card) == ["Enable", "Open Composio"]
     await world.manager.click(card, label="Enable")
     assert "🟢 Gmail" in text(card)

@@ -61,7 +61,7 @@ async def test_the_list_tells_state_and_account(world: World) -> None:
 
     assert "Required: 🟢 **Gmail** · Connected · work\\-gmail and 1 more" in told.splitlines()
     assert "**1 of 8** connected · 🟠 **1** needs attention" in told
-    assert "Last synced <t:" in told
+    assert "Checked <t:" in told
 
 
 async def test_only_what_needs_attention_says_since_when_and_then_without_its_account(world: World) -> None:
@@ -276,7 +276,7 @@ async def test_the_select_offers_every_app_of_the_page_with_its_state() -> None:
     assert options["linear"]["description"] == "Not connected"
 
 
-def test_when_it_was_last_synced_is_kept_up_to_date_by_discord() -> None:
+def test_when_it_was_last_checked_is_kept_up_to_date_by_discord() -> None:
     told = written(listed(DEFAULT, mirror(WORKS)))
 
-    assert f"Last synced <t:{int(NOON.timestamp())}:R>" in told
+    assert f"Checked <t:{int(NOON.timestamp())}:R>" in told

@@ -12,7 +12,7 @@ from storage.integrations import Integration, State
 from tests.cogs.chat.scenes import refused
 from tests.cogs.chat.stage import ADMIN, BROKEN, MANAGER, MEMBER, NOON, USER, WORKS, buttons_of, mirror
 
-AGE = f"Last synced <t:{int(NOON.timestamp())}:R>."
+AGE = f"Checked <t:{int(NOON.timestamp())}:R>."
 OFF = (
     "🟡 This needs Gmail, which is switched off here. "
     "People with the permission **Manage Server** can switch it on."

@@ -95,7 +95,7 @@ async def test_no_accounts_at_all_is_an_answer_like_any_other(world: World) -> N
     told = shown(await world.member.slash(world.channel, "integrations sync"))
 
     assert "Already up to date" in told
-    assert "Last synced" in shown(await world.member.slash(world.channel, "integrations list"))
+    assert "Checked" in shown(await world.member.slash(world.channel, "integrations list"))
 
 
 async def test_syncing_twice_in_a_moment_asks_for_patience(world: World) -> None:
@@ -136,7 +136,7 @@ async def test_a_report_is_as_old_as_the_beginning_of_its_read(world: World) -> 
 
     assert f"Read from Composio <t:{int(began.timestamp())}:R>" in told
     last = shown(await world.member.slash(world.channel, "integrations list"))
-    assert f"Last synced <t:{int(began.timestamp())}:R>" in last
+    assert f"Checked <t:{int(began.timestamp())}:R>" in last
 
 
 # The words

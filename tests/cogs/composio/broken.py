@@ -68,6 +68,7 @@ each_failure = pytest.mark.parametrize(
 each_write = pytest.mark.parametrize("write", [ComposioGateway.revoke, ComposioGateway.delete])
 CALLS: dict[str, Call] = {
     "accounts": lambda gateway: gateway.accounts(USER),
+    "accounts_of": lambda gateway: gateway.accounts_of([USER], gateway.deadlines.accounts),
     "account": lambda gateway: gateway.account("ca_1"),
     "check": lambda gateway: gateway.check(),
     "revoke": lambda gateway: gateway.revoke("ca_1"),

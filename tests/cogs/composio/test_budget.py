@@ -10,8 +10,9 @@ from time import monotonic
 import pytest
 from aiohttp import web
 
-from bot.sandbox.faults import Call, Dribble, Fault, Hang, Html, Refuse, Reset
+from bot.sandbox.faults import Before, Call, Dribble, Fault, Hang, Html, Refuse, Reset
 from bot.sandbox.standin import StandIn
+from cogs.integrations.composio import budget as module
 from cogs.integrations.composio.budget import Budget
 from cogs.integrations.composio.client import READ_RETRIES
 from cogs.integrations.composio.deadlines import Deadlines
@@ -129,7 +130,7 @@ async def test_no_request_is_sent_again_uncounted_when_a_kept_connection_breaks(
 
 
 async def test_everything_that_asks_shares_one_budget(standin: StandIn, opened: Opened) -> None:
-    gateway = opened(Budget(5))
+    gateway = opened(Budget(len(CALLS)))
     for call in CALLS.values():
         await call(gateway)
 
@@ -137,7 +138,7 @@ async def test_everything_that_asks_shares_one_budget(standin: StandIn, opened: 
         with pytest.raises(ComposioBudgetError):
             await call(gateway)
 
-    assert len(standin.requests) == 5
+    assert len(standin.requests) == len(CALLS)
 
 
 @pytest.mark.parametrize("fault", [Hang(), Reset(), Html(404), Dribble()], ids=repr)
@@ -258,3 +259,129 @@ async def test_the_background_does_not_wait(standin: StandIn, opened: Opened) ->
         await gateway.check()
 
     assert len(standin.requests) == 10
+
+
+# What Composio says is left
+
+
+def left(remaining: str, *, limit: str = "2000", window: str = "60s") -> dict[str, str]:
+    return {"X-RateLimit": limit, "X-RateLimit-Remaining": remaining, "X-RateLimit-Window-Size": window}
+
+
+async def after(standin: StandIn, gateway: ComposioGateway, headers: dict[str, str]) -> ComposioBudgetError | None:
+    """How the background fares after an answer with *headers*."""
+    standin.headers = headers
+    await gateway.check()
+    standin.requests.clear()
+    with background():
+        try:
+            await gateway.accounts_of([USER], 5.0)
+        except ComposioBudgetError as error:
+            assert standin.requests == []
+            return error
+    return None
+
+
+@pytest.mark.parametrize("remaining", ["200", "1", "0"])
+async def test_the_background_leaves_the_last_tenth_at_composio_to_people(
+    standin: StandIn, opened: Opened, remaining: str
+) -> None:
+    gateway = opened(Budget())
+
+    error = await after(standin, gateway, left(remaining))
+
+    assert error
+    assert error.retry_after == pytest.approx(60, abs=NO_TIME)
+    await gateway.account("ca_1")
+    assert calls(standin) == ["GET ca_1"]
+
+
+async def test_as_long_as_composio_has_more_left_the_background_goes_on(standin: StandIn, opened: Opened) -> None:
+    assert await after(standin, opened(Budget()), left("201")) is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-RateLimit-Remaining": "0"},
+        {"X-RateLimit": "2000", "X-RateLimit-Remaining": "0"},
+        {"X-RateLimit": "2000", "X-RateLimit-Window-Size": "60s"},
+        left("0", window="3601s"),
+        left("0", window="-60s"),
+        left("0", window="0s"),
+        left("0", window="a minute"),
+        left("0", window="6" * 400 + "s"),
+        left("0", window="nan"),
+        left("-1"),
+        left("none"),
+        left(""),
+        left("0", limit="0"),
+        left("0", limit="many"),
+        left("0, 0"),
+    ],
+    ids=str,
+)
+async def test_what_composio_says_unclearly_changes_nothing(
+    standin: StandIn, opened: Opened, headers: dict[str, str]
+) -> None:
+    assert await after(standin, opened(Budget()), headers) is None
+
+
+async def test_what_is_not_understood_takes_nothing_back(standin: StandIn, opened: Opened) -> None:
+    gateway = opened(Budget())
+    await after(standin, gateway, left("0"))
+
+    assert await after(standin, gateway, left("2000", window="soon"))
+
+
+async def test_the_background_goes_on_when_composio_has_more_again(standin: StandIn, opened: Opened) -> None:
+    gateway = opened(Budget())
+    await after(standin, gateway, left("0"))
+
+    assert await after(standin, gateway, left("1999")) is None
+
+
+async def test_the_window_ends_though_people_go_on_asking(
+    standin: StandIn, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(module, "_now", lambda: now)
+    gateway = opened(Budget())
+    await after(standin, gateway, left("10"))
+
+    now += 45
+    error = await after(standin, gateway, left("5"))
+    assert error
+    assert error.retry_after == 15
+
+    now += 15
+    with background():
+        await gateway.check()
+        with pytest.raises(ComposioBudgetError):  # the next window is as scarce
+            await gateway.check()
+
+
+@pytest.mark.parametrize("status", [429, 500])
+async def test_a_refusal_tells_what_is_left_too(standin: StandIn, opened: Opened, status: int) -> None:
+    gateway = opened(Budget())
+    standin.fail(Refuse(status, headers=left("0")))
+    with suppress(ComposioError):
+        await gateway.check()
+
+    with background(), pytest.raises(ComposioBudgetError):
+        await gateway.check()
+
+
+async def test_a_long_read_in_the_background_stops_when_little_is_left(standin: StandIn, opened: Opened) -> None:
+    gateway = opened(Budget())
+    standin.max_page = 1
+    for n in range(2, 9):
+        standin.connect("gmail", age=n * DAY)
+    standin.headers = left("1000")
+    standin.fail(Before(lambda project: project.headers.update(left("200"))), skip=2)
+
+    with background(), pytest.raises(ComposioBudgetError):
+        await gateway.accounts_of([USER], 5.0)
+
+    assert len(standin.requests) == 3

@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.gateway import ComposioGateway
+from storage.integrations import open_engine, prepare
+from tests.cogs.mirror.backgrounds import INTERVAL, Background, Start
 from tests.cogs.mirror.processes import Process
 from tests.cogs.mirror.stores import Clock
 from tests.storage.conftest import databases, postgres, proxied_engine, server, url, wire
@@ -32,3 +35,34 @@ async def other(gateway: ComposioGateway, engine: AsyncEngine, clock: Clock) -> 
     process = Process(gateway, engine, clock)
     yield process
     await process.close()
+
+
+@pytest.fixture
+async def newest(url: str) -> AsyncIterator[AsyncEngine]:
+    """Over a database of the newest version, of the kind that `server` says."""
+    opened = open_engine(url)
+    await prepare(opened)
+    yield opened
+    await opened.dispose()
+
+
+@pytest.fixture
+async def start(
+    standin: StandIn, gateway: ComposioGateway, newest: AsyncEngine, clock: Clock
+) -> AsyncIterator[Start]:
+    """Starts another process over the same Composio and database."""
+    standin.clock = clock
+    started: list[Background] = []
+
+    def begin(interval: float = INTERVAL, through: ComposioGateway = gateway) -> Background:
+        started.append(Background(through, newest, clock, interval))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        await process.close()
+
+
+@pytest.fixture
+def process(start: Start) -> Background:
+    return start()

@@ -166,6 +166,9 @@ class Stage(Store):
         self.batches.append(list(composio_user_ids))
         return await self._played("read_facts", lambda: super(Stage, self).read_facts(composio_user_ids))
 
+    async def checked_since(self, since: datetime) -> list[tuple[str, datetime]]:
+        return await self._played("checked_since", lambda: super(Stage, self).checked_since(since))
+
     async def write(
         self, rows: Sequence[Integration], happened: Sequence[Event] = ()
     ) -> frozenset[tuple[str, str]]:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cogs.integrations.mirror.access import Access
-from cogs.integrations.mirror.accounts import Account, Progress, Revocation
+from cogs.integrations.mirror.accounts import Account, Batch, Progress, Revocation
 from cogs.integrations.mirror.catalog import DEFAULT
 from cogs.integrations.mirror.errors import NotAllowedHereError, StorageUnavailableError
 from cogs.integrations.mirror.service import IntegrationService
@@ -26,6 +26,13 @@ class Nobody:
     async def accounts(
         self, composio_user_id: str, toolkits: Sequence[str] = (), progress: Progress | None = None
     ) -> list[Account]:
+        raise AssertionError("Composio was asked")
+
+    @property
+    def batch_size(self) -> int:
+        raise AssertionError("Composio was asked")
+
+    async def accounts_of(self, composio_user_ids: Sequence[str], seconds: float) -> Batch:
         raise AssertionError("Composio was asked")
 
     async def account(self, account_id: str) -> Account | None:

@@ -57,6 +57,7 @@ def _create_edges() -> None:
         sa.Column("after_revoke", sa.Boolean, nullable=False),
     )
     op.create_index("ix_integrations_edge_guild", "integrations_edge", ["guild_id"])
+    op.create_index("ix_integrations_edge_user", "integrations_edge", ["composio_user_id"])
 
 
 def _create_alerts() -> None:
