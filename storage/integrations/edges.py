@@ -52,16 +52,7 @@ def _time(name: str) -> sa.BindParameter[datetime]:
 
 
 def _lately() -> sa.Subquery:
-    """How often each provider came or went within the hour, and whether it was revoked since the last read.
-
-    The first thing that ever happened to it counts for neither: who has just connected an app has not reconnected it.
-    """
-    earlier = events.alias()
-    not_first = sa.exists().where(
-        earlier.c.composio_user_id == events.c.composio_user_id,
-        earlier.c.provider == events.c.provider,
-        earlier.c.id < events.c.id,
-    )
+    """How often each provider came or went within the hour, and whether it was revoked since the last read."""
     connected = State.CONNECTED.value
     flip = sa.and_(
         events.c.action == Action.SYNC.value,
@@ -75,7 +66,7 @@ def _lately() -> sa.Subquery:
             sa.func.count().filter(flip).label("flips"),
             (sa.func.count().filter(revoke) > 0).label("after_revoke"),
         )
-        .where(events.c.composio_user_id == sa.bindparam("user"), events.c.at > _time("since"), not_first)
+        .where(events.c.composio_user_id == sa.bindparam("user"), events.c.at > _time("since"))
         .group_by(events.c.provider)
         .subquery()
     )

@@ -36,8 +36,8 @@ _T = TypeVar("_T", int, str)
 class Delivery:
     """A follower of what is written. Raises nothing: what cannot be done now is done later, and stored until then.
 
-    Posts by ``poster``. Each server has one task at most, which ends when nothing is left to do now; a timer begins
-    the next.
+    Posts by ``poster``. Each server has one task at most, which ends when nothing is left to do now; a timer
+    begins the next.
     """
 
     def __init__(

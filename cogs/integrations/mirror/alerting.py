@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -73,22 +73,36 @@ class _Folding:
         if known and (known[1].unstable or not known[1].over):
             self._change(*known, edge)
         elif self._wanted and _is_break(edge):
-            if known and edge.flips >= UNSTABLE_FLIPS and _is_within(CALM, known[1].changed_at, edge.at):
+            if known and self._flaps(edge):
                 self._change(*known, edge)
             else:
                 self._begin(edge)
 
+    def _flaps(self, edge: Edge) -> bool:
+        """Whether it changes so often that its message says so, and nothing more.
+
+        Of the changes within the hour people have been told of all but one at least: who has just connected an app
+        for the first time, and reconnects it once, has not seen it come and go.
+        """
+        told = sum(
+            _is_within(CALM, at, edge.at)
+            for _, item in self._telling_of(edge)
+            for at in (item.broke_at, item.worked_at)
+            if at
+        )
+        return edge.flips >= UNSTABLE_FLIPS and told >= UNSTABLE_FLIPS - 1
+
     def _latest(self, edge: Edge) -> tuple[Alert, AlertItem] | None:
-        """The last alert that tells of the provider, unless it was given up."""
+        return next(self._telling_of(edge), None)
+
+    def _telling_of(self, edge: Edge) -> Iterator[tuple[Alert, AlertItem]]:
+        """The alerts that tell of the provider, the last first, without those that were given up."""
         for alert in reversed(self.alerts.values()):
             if alert.composio_user_id == edge.composio_user_id and (alert.sent or not alert.settled):
-                for item in alert.items:
-                    if item.provider == edge.provider:
-                        return alert, item
-        return None
+                yield from ((alert, item) for item in alert.items if item.provider == edge.provider)
 
     def _change(self, alert: Alert, item: AlertItem, edge: Edge) -> None:
-        after = _changed(item, edge)
+        after = _changed(item, edge, flaps=self._flaps(edge))
         items = tuple(after if one is item else one for one in alert.items)
         changed = replace(alert, items=items, changed_at=edge.at, settled=False)
         if not (item.unstable and after.unstable):
@@ -155,13 +169,12 @@ def _is_break(edge: Edge) -> bool:
     return by_itself and edge.enabled and edge.before is State.CONNECTED and edge.after is not State.CONNECTED
 
 
-def _changed(item: AlertItem, edge: Edge) -> AlertItem:
+def _changed(item: AlertItem, edge: Edge, *, flaps: bool) -> AlertItem:
     if edge.action is Action.REVOKE and edge.after is State.NOT_CONNECTED:
         return replace(item, state=edge.after, worked_at=edge.at, changed_at=edge.at, unstable=False)
     if edge.after is not State.CONNECTED and edge.before is not State.CONNECTED:
         return replace(item, state=edge.after, status=edge.status, reason=edge.reason)
-    unstable = item.unstable or edge.flips >= UNSTABLE_FLIPS
-    item = replace(item, state=edge.after, changed_at=edge.at, unstable=unstable)
+    item = replace(item, state=edge.after, changed_at=edge.at, unstable=item.unstable or flaps)
     if edge.after is State.CONNECTED:
         return replace(item, worked_at=edge.at)
     return replace(item, broke_at=edge.at, worked_at=None, status=edge.status, reason=edge.reason)
