@@ -91,7 +91,7 @@ def _delivery(bot: AnyBot, ledger: Ledger, servers: Servers, show: Callable[[Ale
         telling=ledger.telling, servers=servers, poster=Poster(bot), show=show, clock=discord.utils.utcnow
     )
     servers.on_arrived = delivery.arrived
-    servers.places.followers.append(delivery.look)
+    servers.places.followers.append(delivery.moved)
     return delivery
 
 

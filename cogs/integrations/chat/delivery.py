@@ -81,8 +81,12 @@ class Delivery:
     def opened(self, guild_id: int) -> None:
         """What the bot may do in a server may have changed: try again what was refused there."""
         if guild_id in self._closed:
-            self._opened.add(guild_id)
-            self.look(guild_id)
+            self.moved(guild_id)
+
+    def moved(self, guild_id: int) -> None:
+        """A server has changed where it wants alerts: what could not be sent is tried again."""
+        self._opened.add(guild_id)
+        self.look(guild_id)
 
     def look(self, guild_id: int) -> None:
         """See what is to be told in a server, soon."""
