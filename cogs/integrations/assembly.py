@@ -9,14 +9,19 @@ from . import hidden  # noqa: F401 – a host's own `storage` hides ours
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import discord
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.integrations import ChangeFeed, DatabaseRefusedError, StorageError, Store, open_engine, prepare
+from storage.integrations import Alert, ChangeFeed, DatabaseRefusedError, StorageError, Store, open_engine, prepare
 
 from . import closing
+from .chat import alert
+from .chat.answer import Answer
 from .chat.context import Context
+from .chat.delivery import Delivery
+from .chat.posting import Poster
 from .closing import Closing
 from .cog import IntegrationsCog
 from .composio.budget import Budget
@@ -51,23 +56,20 @@ async def add_to(bot: AnyBot, settings: IntegrationsSettings | None, engine: Asy
 async def _cog(
     bot: AnyBot, settings: IntegrationsSettings, engine: AsyncEngine | None, opened: Closing
 ) -> IntegrationsCog:
-    providers, clock = read_catalog(settings), discord.utils.utcnow
+    providers = read_catalog(settings)
     engine = await _engine(settings, engine, opened)
-    # The certificate authorities are loaded, which would hold the loop.
-    gateway = await asyncio.to_thread(_gateway, settings)
-    opened.add(closing.GATEWAY, gateway.close)
+    gateway = await _gateway(settings, opened)
     ledger = Ledger(Store(engine), Known(providers), lambda change: bot.dispatch("integration_change", change))
     servers = _servers(bot, settings, ledger)
     feed = await _feed(engine)
-    service = IntegrationService(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
-    revoker = Revoker(accounts=gateway, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate)
-    upkeep = Upkeep(
-        feed=feed, ledger=ledger, servers=servers, revokes=revoker, forget_before=_forget_before(settings)
-    )
-    feed.on_change = upkeep.woken
-    context = _context(settings, servers, service, revoker, providers)
+    service, revoker = _use_cases(gateway, ledger, providers)
+    upkeep = _upkeep(settings, feed, ledger, servers, revoker)
+    delivery = _delivery(bot, ledger, servers, partial(alert.message, providers, settings.dashboard_url))
+    upkeep.followers.append(delivery)
+    context = _context(settings, servers, (service, revoker), providers, delivery)
     # What runs by itself ends first. Then nobody is asked any more, and who waits gets an answer.
-    opened.add(closing.USE_CASES, context.questions.close, context.close, revoker.close, service.close)
+    asked = (context.questions.close, context.close, context.delivery.close)
+    opened.add(closing.USE_CASES, *asked, revoker.close, service.close)
     opened.add(closing.FEED, feed.close)
     rounds = _rounds(settings, gateway, ledger, context)
     opened.add(closing.UPKEEP, upkeep.close, servers.close, rounds.close)
@@ -75,17 +77,49 @@ async def _cog(
     return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
 
 
+def _use_cases(
+    gateway: ComposioGateway, ledger: Ledger, providers: catalog.Catalog
+) -> tuple[IntegrationService, Revoker]:
+    clock = discord.utils.utcnow
+    service = IntegrationService(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
+    revoker = Revoker(accounts=gateway, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate)
+    return service, revoker
+
+
+def _delivery(bot: AnyBot, ledger: Ledger, servers: Servers, show: Callable[[Alert], Answer]) -> Delivery:
+    delivery = Delivery(
+        telling=ledger.telling, servers=servers, poster=Poster(bot), show=show, clock=discord.utils.utcnow
+    )
+    servers.on_arrived = delivery.arrived
+    servers.places.followers.append(delivery.moved)
+    return delivery
+
+
+def _upkeep(
+    settings: IntegrationsSettings, feed: ChangeFeed, ledger: Ledger, servers: Servers, revoker: Revoker
+) -> Upkeep:
+    upkeep = Upkeep(
+        feed=feed, ledger=ledger, servers=servers, revokes=revoker, forget_before=_forget_before(settings)
+    )
+    feed.on_change = upkeep.woken
+    return upkeep
+
+
 def _context(
     settings: IntegrationsSettings,
     servers: Servers,
-    service: IntegrationService,
-    revoker: Revoker,
+    use_cases: tuple[IntegrationService, Revoker],
     providers: catalog.Catalog,
+    delivery: Delivery,
 ) -> Context:
+    service, revoker = use_cases
     return Context(
         service=service,
         revoker=revoker,
         access=Access(servers=servers, service=service, catalog=providers, tenancy=settings.tenancy),
+        places=servers.places,
+        poster=delivery.poster,
+        delivery=delivery,
         catalog=providers,
         tenancy=settings.tenancy,
         dashboard_url=settings.dashboard_url,
@@ -134,9 +168,15 @@ async def _feed(engine: AsyncEngine) -> ChangeFeed:
     return feed
 
 
-def _gateway(settings: IntegrationsSettings) -> ComposioGateway:
-    key = settings.api_key.get_secret_value()
-    return ComposioGateway(api_key=key, base_url=settings.base_url, budget=Budget(settings.requests_per_minute))
+async def _gateway(settings: IntegrationsSettings, opened: Closing) -> ComposioGateway:
+    def make() -> ComposioGateway:
+        key, budget = settings.api_key.get_secret_value(), Budget(settings.requests_per_minute)
+        return ComposioGateway(api_key=key, base_url=settings.base_url, budget=budget)
+
+    # The certificate authorities are loaded, which would hold the loop.
+    gateway = await asyncio.to_thread(make)
+    opened.add(closing.GATEWAY, gateway.close)
+    return gateway
 
 
 def read_catalog(settings: IntegrationsSettings) -> catalog.Catalog:

@@ -12,7 +12,7 @@ from discord import app_commands
 from discord.ext import commands, tasks
 
 from . import closing
-from .chat import card, gate, history, howto, overview, refusal, report, revocation, router
+from .chat import alerts, card, gate, history, howto, overview, refusal, report, revocation, router
 from .chat.answer import Interaction, Place, Reply
 from .chat.context import Context
 from .closing import Closing
@@ -131,6 +131,18 @@ class IntegrationsCog(
         async with self._context.answering(Reply(interaction, Place.PRIVATE)) as reply:
             await history.show(self._context, reply, provider)
 
+    @app_commands.command(description="Tell a channel when an app stops working (Manage Server)")
+    @app_commands.describe(channel="Where to tell it", mention="Whom to mention there")
+    async def alerts(
+        self,
+        interaction: Interaction,
+        channel: alerts.ChannelOption | None = None,
+        mention: discord.Role | None = None,
+    ) -> None:
+        """Say where alerts go."""
+        async with self._context.answering(Reply(interaction, Place.PRIVATE)) as reply:
+            await alerts.command(self._context, reply, channel, mention)
+
     @toggle.autocomplete("provider")
     @revoke.autocomplete("provider")
     @howto.autocomplete("provider")
@@ -170,6 +182,25 @@ class IntegrationsCog(
         """All servers are known; of several shards each has said so itself."""
         if not isinstance(self._bot, commands.AutoShardedBot):
             self._ready(self._shards())
+
+    # ---------------------------------------------------------------- what the bot may do there
+
+    @commands.Cog.listener()
+    async def on_guild_channel_update(
+        self, _before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
+    ) -> None:
+        """A channel may be open again."""
+        self._context.delivery.opened(after.guild.id)
+
+    @commands.Cog.listener()
+    async def on_thread_update(self, _before: discord.Thread, after: discord.Thread) -> None:
+        """A thread may be open again."""
+        self._context.delivery.opened(after.guild.id)
+
+    @commands.Cog.listener()
+    async def on_guild_role_update(self, _before: discord.Role, after: discord.Role) -> None:
+        """A role of the bot may let it into a channel again."""
+        self._context.delivery.opened(after.guild.id)
 
     def _shards(self) -> Collection[int]:
         if isinstance(self._bot, commands.AutoShardedBot):

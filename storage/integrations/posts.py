@@ -50,6 +50,7 @@ class Edge(NamedTuple):
 class AlertItem:
     """One provider in an alert: its state now, since when it is broken, and when it worked again, if it does.
 
+    One that a revoke has taken away is over as well, at ``worked_at``; its state tells the two apart.
     ``status`` and ``reason`` are Composio's words for why. An ``unstable`` one comes and goes; ``changed_at`` is
     when it last did.
     """
@@ -64,9 +65,14 @@ class AlertItem:
     unstable: bool = False
 
     @property
+    def over(self) -> bool:
+        """Whether it works again, or was taken away."""
+        return self.worked_at is not None
+
+    @property
     def works(self) -> bool:
         """Whether it works again."""
-        return self.worked_at is not None
+        return self.over and self.state is State.CONNECTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from storage.integrations import Condition, Integration, Mirror, State
 from ..mirror.catalog import Catalog, Provider
 from .answer import Answer, Reply
 from .buttons import ActionButton, dashboard, press, row_of, turn
+from .channels import trouble
 from .context import Context
 from .freshness import checked
 from .limits import GREEN, GREY, ORANGE, add_lines
@@ -35,7 +36,8 @@ _SELECT = r"integrations-manage:(?P<page>\d+)"
 async def show(context: Context, reply: Reply, number: int = 1) -> None:
     """Page *number* of what is stored."""
     mirror = await context.look(reply.interaction)
-    await reply.show(page(context, mirror, number))
+    notice = await trouble(context, reply.interaction)
+    await reply.show(page(context, mirror, number, notice=notice))
 
 
 def page(context: Context, mirror: Mirror, number: int = 1, *, notice: str | None = None) -> Answer:

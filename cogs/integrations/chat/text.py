@@ -51,6 +51,12 @@ def count(number: int, noun: str) -> str:
 
 
 def seconds_in_words(seconds: float) -> str:
-    """``8 seconds``, ``3 minutes``; never less than one second."""
+    """``8 seconds``, ``3 minutes``, ``5 hours``, ``2 days``; never less than one second."""
     whole = max(1, round(seconds))
-    return count(whole, "second") if whole < 90 else count(round(whole / 60), "minute")
+    if whole < 90:
+        return count(whole, "second")
+    minutes = round(whole / 60)
+    if minutes < 90:
+        return count(minutes, "minute")
+    hours = round(minutes / 60)
+    return count(hours, "hour") if hours < 48 else count(round(hours / 24), "day")

@@ -13,6 +13,7 @@ from storage.integrations import Event, Integration, Mirror, Operation, Outdated
 from .checks import Checks
 from .errors import StorageUnavailableError
 from .known import Known
+from .telling import Telling
 from .turns import Turns
 from .waits import Patience, Waits
 
@@ -25,9 +26,9 @@ BATCH = 100
 class Ledger:
     """Raises `StorageUnavailableError` when the database failed; nothing has changed then, unless it says so.
 
-    ``known`` is that memory, ``checks`` tells it when it was last true, ``turns`` is for the background.
-    ``left_alone`` says that a sync could not write a row: a revoke of it may have been interrupted. *notify* is
-    told of every event that changed a provider's condition.
+    ``known`` is that memory, ``checks`` tells it when it was last true, ``turns`` is for the background,
+    ``telling`` for alerts. ``left_alone`` says that a sync could not write a row: a revoke of it may have been
+    interrupted. *notify* is told of every event that changed a provider's condition.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Ledger:
         self._notify = notify
         self._waits = Waits(store.writers, patience or Patience())
         self.outage = self._waits.outage
+        self.telling = Telling(store, self._waits)
         self.turns = Turns(store, self._waits)
         self.checks = Checks(store, self._waits, known)
         self.left_alone = False

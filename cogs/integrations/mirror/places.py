@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from storage.integrations import Wishes
@@ -11,12 +11,16 @@ from .ledger import Ledger
 
 
 class Places:
-    """Raises `StorageUnavailableError`; then everything is as it was."""
+    """Raises `StorageUnavailableError`; then everything is as it was.
+
+    ``followers`` are told of each server that has changed here what it wants.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._wishes: dict[int, Wishes] = {}
         self._guilds: dict[str, set[int]] = {}
+        self.followers: list[Callable[[int], None]] = []
 
     def of(self, guild_id: int | None) -> Wishes | None:
         """What a server wants; None for nothing, and until it was read."""
@@ -46,6 +50,8 @@ class Places:
         self.drop(guild_id)
         if wishes.alert_channel_id or wishes.board_message_id:
             self._remember(wishes)
+        for follower in self.followers:
+            follower(guild_id)
         return wishes
 
     def _remember(self, wishes: Wishes) -> None:

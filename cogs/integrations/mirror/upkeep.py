@@ -108,10 +108,11 @@ class Upkeep:
             await self._ledger.probe()
 
     async def clean(self) -> None:
-        """Delete what happened long ago, and what belongs to servers that were left long ago."""
+        """Delete what happened or was told long ago, and what belongs to servers that were left long ago."""
         try:
             await self._servers.forget()
             await self._ledger.forget_events(self._forget_before())
+            await self._ledger.telling.forget(self._forget_before())
         except StorageUnavailableError as error:
             log.warning("what is old is deleted at the next round: reference %s", error.reference)
 

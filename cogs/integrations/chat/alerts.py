@@ -1,0 +1,173 @@
+"""Where alerts go, and what their buttons do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias, cast
+
+import discord
+from discord import app_commands
+
+from storage.integrations import State, Wishes
+
+from ..mirror.catalog import Provider
+from ..mirror.errors import Right
+from . import howto, overview
+from .alert import ALL, RECONNECT
+from .answer import Answer, Interaction, Place, Reply
+from .buttons import ActionButton, row_of
+from .channels import missing
+from .context import Context
+from .posting import permissions_in
+from .presses import Press
+from .rights import require
+from .states import SIGNS
+from .text import clean
+
+Channel: TypeAlias = app_commands.AppCommandChannel | app_commands.AppCommandThread
+OFF = "alertsoff"
+# Text, announcements, and threads of both.
+CHANNELS = [
+    discord.ChannelType.text,
+    discord.ChannelType.news,
+    discord.ChannelType.news_thread,
+    discord.ChannelType.public_thread,
+    discord.ChannelType.private_thread,
+]
+# Five rows of five buttons.
+_BUTTONS = 25
+
+
+class _ChannelTransformer(app_commands.Transformer):
+    """As Discord tells of it, with what the person may do there: a thread need not be in discord.py's cache."""
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        return discord.AppCommandOptionType.channel
+
+    @property
+    def channel_types(self) -> list[discord.ChannelType]:
+        return CHANNELS
+
+    async def transform(self, _interaction: discord.Interaction[Any], value: Any, /) -> Channel:
+        return cast("Channel", value)
+
+
+ChannelOption: TypeAlias = app_commands.Transform[Channel, _ChannelTransformer]
+
+
+async def command(context: Context, reply: Reply, channel: Channel | None, role: discord.Role | None) -> None:
+    """Say where alerts go from now on, or where they go; with a *channel* and no *role* nobody is mentioned."""
+    interaction = reply.interaction
+    user_id = context.user_id(interaction)
+    require(interaction, Right.MANAGE_SERVER)
+    wishes = context.places.of(interaction.guild_id)
+    if refusal := _refusal(interaction, channel, role, wishes):
+        await reply.show(Answer(text=refusal))
+        return
+    async with reply.soon():
+        if channel or role:
+            wanted = {"alert_role_id": role.id if role else None}
+            if channel:
+                wanted["alert_channel_id"] = channel.id
+            wishes = await context.places.change(cast("int", interaction.guild_id), user_id, **wanted)
+        text = await _told(context, wishes)
+        if role and wishes and not _pings(interaction, wishes, role):
+            text += (
+                f"\n⚠️ {role.mention} gets no notification: let everybody mention that role, "
+                "or give the bot **Mention Everyone** there."
+            )
+    off = row_of(ActionButton(OFF, label="Turn off", style=discord.ButtonStyle.danger))
+    await reply.show(Answer(text=text, view=off if wishes and wishes.alert_channel_id else None))
+
+
+def _refusal(
+    interaction: Interaction, channel: Channel | None, role: discord.Role | None, wishes: Wishes | None
+) -> str | None:
+    """Why what was asked for is not done, in a sentence for the person; None when it is."""
+    if channel:
+        rights = channel.permissions
+        in_thread = isinstance(channel, app_commands.AppCommandThread)
+        writes = rights.send_messages_in_threads if in_thread else rights.send_messages
+        if channel.type not in CHANNELS or channel.guild_id != interaction.guild_id:
+            return "Alerts go to a text channel, an announcement channel or a thread of this server."
+        if not (rights.administrator or (rights.view_channel and writes)):
+            return f"You cannot write in {channel.mention} yourself, so you cannot have alerts posted there."
+    elif role and not (wishes and wishes.alert_channel_id):
+        return "Alerts go nowhere yet. Say where to as well: `/integrations alerts channel:`."
+    if role:
+        if role.is_default():
+            return "Alerts mention a role of your choice, not everyone."
+        rights = channel.permissions if channel else interaction.permissions
+        if not (role.mentionable or rights.mention_everyone or rights.administrator):
+            return f"You cannot mention {role.mention} yourself, so you cannot have it mentioned."
+    return None
+
+
+async def _told(context: Context, wishes: Wishes | None) -> str:
+    if not wishes or not wishes.alert_channel_id:
+        return "Alerts are off. `/integrations alerts channel:` says where to tell when an app stops working."
+    whom = f"mention <@&{wishes.alert_role_id}>" if wishes.alert_role_id else "mention nobody"
+    lack = await context.poster.lack(wishes.guild_id, wishes.alert_channel_id)
+    problem = missing(lack, wishes.alert_channel_id, "alerts")
+    where = "Alerts" if lack.gone else f"Alerts go to <#{wishes.alert_channel_id}> and"
+    return f"{where} {whom}." + (f"\n⚠️ {problem}" if problem else "")
+
+
+def _pings(interaction: Interaction, wishes: Wishes, role: discord.Role) -> bool:
+    """Whether Discord notifies who has the role, as far as it can be known."""
+    guild = interaction.guild
+    channel = guild.get_channel_or_thread(wishes.alert_channel_id or 0) if guild else None
+    permissions = permissions_in(channel)
+    return role.mentionable or permissions is None or permissions.mention_everyone
+
+
+async def _turned_off(context: Context, reply: Reply, _argument: str) -> None:
+    interaction = reply.interaction
+    user_id = context.user_id(interaction)
+    require(interaction, Right.MANAGE_SERVER)
+    guild_id = cast("int", interaction.guild_id)
+    async with reply.soon():
+        await context.places.change(guild_id, user_id, alert_channel_id=None, alert_role_id=None)
+    text = "Alerts are off. Messages that were sent stay, and still say when something works again."
+    await reply.show(Answer(text=text))
+
+
+async def _reconnect(context: Context, reply: Reply, alert_id: str) -> None:
+    """The way to the instructions for what is broken, for the person alone."""
+    interaction = reply.interaction
+    mirror = await context.look(interaction)
+    async with reply.soon():
+        broken = [
+            provider
+            for provider in await _told_of(context, interaction, alert_id)
+            if mirror.get(provider.id).state in (State.NEEDS_RECONNECT, State.NOT_CONNECTED)
+        ]
+    if len(broken) == 1:
+        await howto.show(context, reply, broken[0].id)
+    elif broken:
+        lines = [f"{SIGNS[mirror.get(each.id).condition]} {clean(each.label)}" for each in broken[:_BUTTONS]]
+        chosen = [
+            ActionButton("howto", each.id, label=each.label, style=discord.ButtonStyle.primary)
+            for each in broken[:_BUTTONS]
+        ]
+        await reply.show(Answer(text="\n".join(["How to reconnect:", *lines]), view=row_of(*chosen)))
+    else:
+        await reply.show(Answer(text="All that this message tells of works again, or was taken away."))
+
+
+async def _told_of(context: Context, interaction: Interaction, alert_id: str) -> Sequence[Provider]:
+    alert = await context.delivery.alert(cast("int", interaction.guild_id), alert_id)
+    names = {item.provider for item in alert.items} if alert else ()
+    return [provider for provider in context.catalog.providers if provider.id in names]
+
+
+async def _all(context: Context, reply: Reply, _alert_id: str) -> None:
+    await overview.show(context, reply)
+
+
+PRESSES: Mapping[str, Press] = {
+    RECONNECT: Press(_reconnect, Place.PRIVATE),
+    ALL: Press(_all, Place.PRIVATE),
+    OFF: Press(_turned_off, Place.OWN),
+}
