@@ -7,7 +7,6 @@ from . import hidden  # noqa: F401 – a host's own `storage` hides ours
 # isort: split
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import discord
@@ -17,6 +16,7 @@ from storage.integrations import ChangeFeed, DatabaseRefusedError, StorageError,
 
 from . import closing
 from .chat.context import Context
+from .chat.posting import Poster
 from .closing import Closing
 from .cog import IntegrationsCog
 from .composio.budget import Budget
@@ -49,21 +49,26 @@ async def add_to(bot: AnyBot, settings: IntegrationsSettings | None, engine: Asy
 async def _cog(
     bot: AnyBot, settings: IntegrationsSettings, engine: AsyncEngine | None, opened: Closing
 ) -> IntegrationsCog:
-    providers, clock = read_catalog(settings), discord.utils.utcnow
+    tenancy, providers, clock = settings.tenancy, read_catalog(settings), discord.utils.utcnow
     engine = await _engine(settings, engine, opened)
-    # The certificate authorities are loaded, which would hold the loop.
-    gateway = await asyncio.to_thread(_gateway, settings)
-    opened.add(closing.GATEWAY, gateway.close)
+    gateway = await _gateway(settings, opened)
     ledger = Ledger(Store(engine), Known(providers), lambda change: bot.dispatch("integration_change", change))
     servers = _servers(bot, settings, ledger)
     feed = await _feed(engine)
     service = IntegrationService(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
     revoker = Revoker(accounts=gateway, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate)
-    upkeep = Upkeep(
-        feed=feed, ledger=ledger, servers=servers, revokes=revoker, forget_before=_forget_before(settings)
+    upkeep = _upkeep(settings, feed, ledger, servers, revoker)
+    context = Context(
+        service=service,
+        revoker=revoker,
+        access=Access(servers=servers, service=service, catalog=providers, tenancy=tenancy),
+        places=servers.places,
+        poster=Poster(bot),
+        catalog=providers,
+        tenancy=tenancy,
+        dashboard_url=settings.dashboard_url,
+        freshness=Freshness(settings.sync_interval, clock),
     )
-    feed.on_change = upkeep.woken
-    context = _context(settings, servers, service, revoker, providers)
     # What runs by itself ends first. Then nobody is asked any more, and who waits gets an answer.
     opened.add(closing.USE_CASES, context.questions.close, context.close, revoker.close, service.close)
     opened.add(closing.FEED, feed.close)
@@ -71,26 +76,15 @@ async def _cog(
     return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
 
 
-def _context(
-    settings: IntegrationsSettings,
-    servers: Servers,
-    service: IntegrationService,
-    revoker: Revoker,
-    providers: catalog.Catalog,
-) -> Context:
-    return Context(
-        service=service,
-        revoker=revoker,
-        access=Access(servers=servers, service=service, catalog=providers, tenancy=settings.tenancy),
-        catalog=providers,
-        tenancy=settings.tenancy,
-        dashboard_url=settings.dashboard_url,
-        freshness=Freshness(settings.sync_interval, discord.utils.utcnow),
-    )
+def _upkeep(
+    settings: IntegrationsSettings, feed: ChangeFeed, ledger: Ledger, servers: Servers, revokes: Revoker
+) -> Upkeep:
+    def forget_before() -> datetime:
+        return discord.utils.utcnow() - timedelta(days=settings.history_days)
 
-
-def _forget_before(settings: IntegrationsSettings) -> Callable[[], datetime]:
-    return lambda: discord.utils.utcnow() - timedelta(days=settings.history_days)
+    upkeep = Upkeep(feed=feed, ledger=ledger, servers=servers, revokes=revokes, forget_before=forget_before)
+    feed.on_change = upkeep.woken
+    return upkeep
 
 
 def _servers(bot: AnyBot, settings: IntegrationsSettings, ledger: Ledger) -> Servers:
@@ -119,9 +113,15 @@ async def _feed(engine: AsyncEngine) -> ChangeFeed:
     return feed
 
 
-def _gateway(settings: IntegrationsSettings) -> ComposioGateway:
-    key = settings.api_key.get_secret_value()
-    return ComposioGateway(api_key=key, base_url=settings.base_url, budget=Budget(settings.requests_per_minute))
+async def _gateway(settings: IntegrationsSettings, opened: Closing) -> ComposioGateway:
+    def make() -> ComposioGateway:
+        key, budget = settings.api_key.get_secret_value(), Budget(settings.requests_per_minute)
+        return ComposioGateway(api_key=key, base_url=settings.base_url, budget=budget)
+
+    # The certificate authorities are loaded, which would hold the loop.
+    gateway = await asyncio.to_thread(make)
+    opened.add(closing.GATEWAY, gateway.close)
+    return gateway
 
 
 def read_catalog(settings: IntegrationsSettings) -> catalog.Catalog:

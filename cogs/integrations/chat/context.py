@@ -14,11 +14,13 @@ from ..mirror.access import Access
 from ..mirror.catalog import Catalog, Provider
 from ..mirror.errors import ComposioError, IntegrationError, NotAllowedHereError
 from ..mirror.freshness import Freshness
+from ..mirror.places import Places
 from ..mirror.revoking import Revoker
 from ..mirror.service import IntegrationService
 from ..mirror.tenancy import Tenancy
 from .answer import Answer, Interaction, Reply
 from .people import People
+from .posting import Poster
 from .questions import Questions
 from .rights import CoolDown, is_of_server
 from .troubles import for_error
@@ -35,6 +37,8 @@ class Context:
     service: IntegrationService
     revoker: Revoker
     access: Access
+    places: Places
+    poster: Poster
     catalog: Catalog
     tenancy: Tenancy
     dashboard_url: str

@@ -124,6 +124,8 @@ def context_over(
         service=parts,
         revoker=parts,
         access=parts,
+        places=parts,
+        poster=parts,
         catalog=catalog,
         tenancy=Tenancy(USER, frozenset({GUILD_ID})),
         dashboard_url=dashboard_url,
