@@ -8,6 +8,8 @@ from . import hidden  # noqa: F401 – a host's own `storage` hides ours
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
+from typing import NamedTuple
 
 import discord
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,6 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from storage.integrations import ChangeFeed, DatabaseRefusedError, StorageError, Store, open_engine, prepare
 
 from . import closing
+from .chat import board
+from .chat.boards import Boards
 from .chat.context import Context
 from .chat.posting import Poster
 from .closing import Closing
@@ -49,42 +53,80 @@ async def add_to(bot: AnyBot, settings: IntegrationsSettings | None, engine: Asy
 async def _cog(
     bot: AnyBot, settings: IntegrationsSettings, engine: AsyncEngine | None, opened: Closing
 ) -> IntegrationsCog:
-    tenancy, providers, clock = settings.tenancy, read_catalog(settings), discord.utils.utcnow
+    providers = read_catalog(settings)
     engine = await _engine(settings, engine, opened)
     gateway = await _gateway(settings, opened)
-    ledger = Ledger(Store(engine), Known(providers), lambda change: bot.dispatch("integration_change", change))
-    servers = _servers(bot, settings, ledger)
+    mirror = _mirror(bot, settings, Store(engine), gateway, providers)
     feed = await _feed(engine)
-    service = IntegrationService(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
-    revoker = Revoker(accounts=gateway, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate)
-    upkeep = _upkeep(settings, feed, ledger, servers, revoker)
-    context = Context(
-        service=service,
-        revoker=revoker,
-        access=Access(servers=servers, service=service, catalog=providers, tenancy=tenancy),
-        places=servers.places,
-        poster=Poster(bot),
-        catalog=providers,
-        tenancy=tenancy,
-        dashboard_url=settings.dashboard_url,
-        freshness=Freshness(settings.sync_interval, clock),
-    )
+    upkeep = _upkeep(settings, feed, mirror)
+    context = _context(bot, settings, mirror, upkeep)
     # What runs by itself ends first. Then nobody is asked any more, and who waits gets an answer.
-    opened.add(closing.USE_CASES, context.questions.close, context.close, revoker.close, service.close)
+    opened.add(
+        closing.USE_CASES, context.questions.close, context.close, mirror.revoker.close, mirror.service.close
+    )
     opened.add(closing.FEED, feed.close)
-    opened.add(closing.UPKEEP, upkeep.close, servers.close)
-    return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
+    opened.add(closing.UPKEEP, upkeep.close, mirror.servers.close, context.boards.close)
+    return IntegrationsCog(bot, context=context, servers=mirror.servers, upkeep=upkeep, resources=opened)
 
 
-def _upkeep(
-    settings: IntegrationsSettings, feed: ChangeFeed, ledger: Ledger, servers: Servers, revokes: Revoker
-) -> Upkeep:
+class _Mirror(NamedTuple):
+    """The use cases, and what they stand on."""
+
+    providers: catalog.Catalog
+    ledger: Ledger
+    servers: Servers
+    service: IntegrationService
+    revoker: Revoker
+
+
+def _mirror(
+    bot: AnyBot,
+    settings: IntegrationsSettings,
+    store: Store,
+    accounts: ComposioGateway,
+    providers: catalog.Catalog,
+) -> _Mirror:
+    clock = discord.utils.utcnow
+    ledger = Ledger(store, Known(providers), lambda change: bot.dispatch("integration_change", change))
+    service = IntegrationService(accounts=accounts, ledger=ledger, catalog=providers, clock=clock)
+    revoker = Revoker(accounts=accounts, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate)
+    return _Mirror(providers, ledger, _servers(bot, settings, ledger), service, revoker)
+
+
+def _upkeep(settings: IntegrationsSettings, feed: ChangeFeed, mirror: _Mirror) -> Upkeep:
     def forget_before() -> datetime:
         return discord.utils.utcnow() - timedelta(days=settings.history_days)
 
-    upkeep = Upkeep(feed=feed, ledger=ledger, servers=servers, revokes=revokes, forget_before=forget_before)
+    upkeep = Upkeep(
+        feed=feed,
+        ledger=mirror.ledger,
+        servers=mirror.servers,
+        revokes=mirror.revoker,
+        forget_before=forget_before,
+    )
     feed.on_change = upkeep.woken
     return upkeep
+
+
+def _context(bot: AnyBot, settings: IntegrationsSettings, mirror: _Mirror, upkeep: Upkeep) -> Context:
+    providers, ledger, servers, service, revoker = mirror
+    poster, freshness = Poster(bot), Freshness(settings.sync_interval, discord.utils.utcnow)
+    render = partial(board.render, providers, freshness, settings.dashboard_url)
+    boards = Boards(service=service, servers=servers, poster=poster, render=render)
+    servers.on_arrived, ledger.checks.on_moved = boards.arrived, boards.checked
+    upkeep.followers.append(boards)
+    return Context(
+        service=service,
+        revoker=revoker,
+        access=Access(servers=servers, service=service, catalog=providers, tenancy=settings.tenancy),
+        places=servers.places,
+        poster=poster,
+        boards=boards,
+        catalog=providers,
+        tenancy=settings.tenancy,
+        dashboard_url=settings.dashboard_url,
+        freshness=freshness,
+    )
 
 
 def _servers(bot: AnyBot, settings: IntegrationsSettings, ledger: Ledger) -> Servers:

@@ -12,9 +12,10 @@ from discord import app_commands
 from discord.ext import commands, tasks
 
 from . import closing
-from .chat import card, gate, history, howto, overview, refusal, report, revocation, router
+from .chat import board, card, gate, history, howto, overview, refusal, report, revocation, router
 from .chat.answer import Interaction, Place, Reply
 from .chat.context import Context
+from .chat.targets import ChannelOption
 from .closing import Closing
 from .guard import AnyBot
 from .mirror.servers import Servers
@@ -131,6 +132,13 @@ class IntegrationsCog(
         async with self._context.answering(Reply(interaction, Place.PRIVATE)) as reply:
             await history.show(self._context, reply, provider)
 
+    @app_commands.command(description="Post the list as a message that stays true by itself (Manage Server)")
+    @app_commands.describe(channel="Where; left out, here")
+    async def board(self, interaction: Interaction, channel: ChannelOption | None = None) -> None:
+        """Post the board, or move it."""
+        async with self._context.answering(Reply(interaction, Place.PRIVATE)) as reply:
+            await board.place(self._context, reply, channel)
+
     @toggle.autocomplete("provider")
     @revoke.autocomplete("provider")
     @howto.autocomplete("provider")
@@ -142,6 +150,28 @@ class IntegrationsCog(
         """A button or select of ours was used."""
         if await gate.passes(interaction):
             await router.pressed(self._context, interaction, action, argument)
+
+    # ---------------------------------------------------------------- what becomes of a board
+
+    @commands.Cog.listener()
+    async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
+        """Told to bots that have the intent."""
+        self._context.boards.deleted(event.guild_id, [event.message_id])
+
+    @commands.Cog.listener()
+    async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
+        """Many at once."""
+        self._context.boards.deleted(event.guild_id, event.message_ids)
+
+    @commands.Cog.listener()
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """A channel, and what was in it."""
+        self._context.boards.deleted(channel.guild.id, [channel.id])
+
+    @commands.Cog.listener()
+    async def on_raw_thread_delete(self, event: discord.RawThreadDeleteEvent) -> None:
+        """A thread, and what was in it."""
+        self._context.boards.deleted(event.guild_id, [event.thread_id])
 
     # ---------------------------------------------------------------- which servers there are
 

@@ -19,6 +19,7 @@ from ..mirror.revoking import Revoker
 from ..mirror.service import IntegrationService
 from ..mirror.tenancy import Tenancy
 from .answer import Answer, Interaction, Reply
+from .boards import Boards
 from .people import People
 from .posting import Poster
 from .questions import Questions
@@ -39,6 +40,7 @@ class Context:
     access: Access
     places: Places
     poster: Poster
+    boards: Boards
     catalog: Catalog
     tenancy: Tenancy
     dashboard_url: str

@@ -126,6 +126,7 @@ def context_over(
         access=parts,
         places=parts,
         poster=parts,
+        boards=parts,
         catalog=catalog,
         tenancy=Tenancy(USER, frozenset({GUILD_ID})),
         dashboard_url=dashboard_url,
