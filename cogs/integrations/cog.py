@@ -173,6 +173,23 @@ class IntegrationsCog(
         """A thread, and what was in it."""
         self._context.boards.deleted(event.guild_id, [event.thread_id])
 
+    @commands.Cog.listener()
+    async def on_guild_channel_update(
+        self, _before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
+    ) -> None:
+        """A channel may be open again."""
+        self._context.boards.opened(after.guild.id)
+
+    @commands.Cog.listener()
+    async def on_thread_update(self, _before: discord.Thread, after: discord.Thread) -> None:
+        """A thread may be open again."""
+        self._context.boards.opened(after.guild.id)
+
+    @commands.Cog.listener()
+    async def on_guild_role_update(self, _before: discord.Role, after: discord.Role) -> None:
+        """A role of the bot may let it into a channel again."""
+        self._context.boards.opened(after.guild.id)
+
     # ---------------------------------------------------------------- which servers there are
 
     @commands.Cog.listener()

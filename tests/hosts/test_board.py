@@ -2,64 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-from collections import Counter
 from pathlib import Path
 
 import discord
 import pytest
-from simcord.builders import ChannelHandle
 
 from bot.sandbox.faults import Refuse
-from tests.conftest import GUILD_ID, World, execute, labels_of, message_of, shown, synced, text_of
+from tests.conftest import World, execute, labels_of, message_of, shown, synced
+from tests.hosts.boards import BROKEN, CONNECTED, OFF, board, boards, placed, refuse, sent, stored, toggle
 from tests.hosts.host import plugin
 from tests.hosts.work import connected
-
-CONNECTED, OFF, BROKEN = (f"{sign} **GitHub**" for sign in "🟢🟡🟠")
-BOARDS = "cogs.integrations.chat.boards"
 
 
 @pytest.fixture(autouse=True)
 async def loaded(world: World) -> None:
     await plugin(world, "load")
-
-
-async def placed(world: World, channel: ChannelHandle | None = None) -> discord.Message:
-    """Post the board; returns its message."""
-    options = {"channel": channel} if channel else {}
-    result = await world.manager.slash(world.channel, "integrations board", **options)
-    assert "stays true by itself" in shown(result)
-    await world.env.settle()
-    return boards(channel or world.channel)[-1]
-
-
-def boards(channel: ChannelHandle) -> list[discord.Message]:
-    """The messages that are no answer to anybody."""
-    return [message for message in channel.history() if message.interaction_metadata is None and message.embeds]
-
-
-def board(channel: ChannelHandle) -> str:
-    """What the only one says."""
-    [message] = boards(channel)
-    return text_of(message.content, message.embeds)
-
-
-def sent(world: World) -> Counter[str]:
-    """How often the bot has sent, edited and deleted messages that are no answers."""
-    return Counter(request.method for request in world.env.http_requests if request.path.startswith("/channels/"))
-
-
-async def toggle(world: World, *, on: bool) -> None:
-    """Move the switch, and give the bot the time to notice what it has written."""
-    await world.manager.slash(world.channel, "integrations toggle", provider="github", enabled=on)
-    await world.env.advance_time(5)
-
-
-def stored() -> tuple[int | None, int | None]:
-    """Where the board stands, as the database has it."""
-    found = execute("SELECT board_channel_id, board_message_id FROM integrations_server")
-    [(channel_id, message_id)] = found
-    return channel_id, message_id
 
 
 # What it shows
@@ -322,96 +279,3 @@ async def test_it_is_paged_privately_and_stays_where_it_is(
     assert board(world.channel) == before
     assert "Page 1 of 3" in before
     assert "Sync from Composio" in labels_of(message_of(second))
-
-
-# What Discord refuses
-
-
-def refuse(world: World, method: str, code: int, status: int = 403, times: int | None = None) -> None:
-    """Let Discord refuse what the bot does to messages by itself."""
-    path = "/channels/*/messages" + ("" if method == "POST" else "/*")
-    world.env.inject_error(method, path, status=status, code=code, times=times)
-
-
-def allow(world: World) -> None:
-    """Let it do everything again."""
-    world.env.backend.faults.clear()
-
-
-async def test_what_is_too_old_to_be_edited_is_posted_anew(world: World) -> None:
-    await connected(world)
-    old = await placed(world)
-    refuse(world, "PATCH", 30046, status=429)
-
-    await toggle(world, on=False)
-    await world.env.advance_time(15)
-
-    assert OFF in board(world.channel)
-    [new] = boards(world.channel)
-    assert new.id != old.id
-    assert stored() == (world.channel.id, new.id)
-    allow(world)
-    await toggle(world, on=True)
-    assert CONNECTED in board(world.channel)
-
-
-async def test_what_can_be_neither_edited_nor_posted_anew_is_tried_again_later(world: World) -> None:
-    await connected(world)
-    old = await placed(world)
-    refuse(world, "PATCH", 30046, status=429)
-    refuse(world, "POST", 0, status=500, times=2)
-
-    await toggle(world, on=False)
-    await world.env.advance_time(15)
-    assert [message.id for message in boards(world.channel)] == [old.id]
-    await world.env.advance_time(120)
-
-    assert OFF in board(world.channel)
-
-
-async def test_an_old_one_that_cannot_be_deleted_now_is_deleted_later(world: World) -> None:
-    elsewhere = world.guild.create_text_channel("ops")
-    await placed(world)
-    refuse(world, "DELETE", 0, status=500, times=1)
-
-    await placed(world, elsewhere)
-    await world.env.advance_time(15)
-
-    assert boards(world.channel) == []
-
-
-async def test_a_closed_channel_is_in_the_log_once_and_when_it_opens_the_board_is_true_again(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, BOARDS)
-    await connected(world)
-    await placed(world)
-    refuse(world, "PATCH", 50001)
-
-    await toggle(world, on=False)
-    await world.env.advance_time(60)
-    assert CONNECTED in board(world.channel)
-    allow(world)
-    await world.env.advance_time(120)
-
-    assert OFF in board(world.channel)
-    said = [record.getMessage() for record in caplog.records if record.name == BOARDS]
-    assert said == [
-        f"the board in channel {world.channel.id} of server {GUILD_ID} cannot be edited: the bot may not",
-        f"the board of server {GUILD_ID} can be edited again",
-    ]
-
-
-async def test_a_channel_that_opens_shows_the_next_change_at_once(world: World) -> None:
-    await connected(world)
-    await placed(world)
-    refuse(world, "PATCH", 50013)
-    await toggle(world, on=False)
-    await world.env.advance_time(300)
-    allow(world)
-
-    world.composio.connect("notion")
-    await synced(world)
-
-    assert OFF in board(world.channel)
-    assert "🟢 **Notion**" in board(world.channel)

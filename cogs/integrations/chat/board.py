@@ -13,11 +13,11 @@ from ..mirror.errors import Right
 from ..mirror.freshness import Freshness
 from . import overview
 from .answer import Answer, Reply
-from .boards import Shown
 from .context import Context
 from .freshness import checked
 from .posting import Lack, Outcome, Posted
 from .rights import require
+from .standing import Shown
 from .targets import Channel, target
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import NamedTuple
+from collections.abc import Collection, Iterable
+from typing import Any
 
 import discord
 
-from storage.integrations import Mirror, Wishes
+from storage.integrations import Wishes
 
 from ..mirror.errors import StorageUnavailableError
 from ..mirror.running import Running
@@ -20,52 +18,14 @@ from ..mirror.service import IntegrationService
 from ..mirror.urgency import background
 from .answer import Answer
 from .posting import Outcome, Posted, Poster
+from .standing import Render, Shown, Standing, pause
 
 log = logging.getLogger(__name__)
 
-# One board is edited at most this often; after failures the pause doubles, up to an hour.
-GAP_SECONDS, LONGEST_SECONDS = 5.0, 3600.0
+# One board is edited at most this often.
+GAP_SECONDS = 5.0
 # So many boards are looked at side by side.
 WORKERS = 4
-
-
-class Shown(NamedTuple):
-    """What a board shows, and a digest that leaves out when it was checked.
-
-    ``fresh`` is False for what is stale or was never checked. What is fresh is stale in so many seconds, None for
-    never.
-    """
-
-    answer: Answer
-    digest: str
-    fresh: bool
-    stale_in: float | None = None
-
-
-Render = Callable[[Mirror, str], Shown]
-
-
-@dataclass
-class _Board:
-    """What is remembered of a board while this process serves its server; where it stands is among the wishes.
-
-    ``turn`` is held by who looks at it or moves it; ``again`` says that something changed meanwhile. Times are of
-    the event loop's clock.
-    """
-
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    timer: asyncio.TimerHandle | None = None
-    rests_until: float = 0.0
-    failures: int = 0
-    again: bool = False
-    fresh: bool = False
-    stale_in: float | None = None
-    closed: bool = False
-    deleted: int | None = None
-    # Since when nobody knows whether the message with this mark was sent.
-    unclear: tuple[str, datetime] | None = None
-    # Messages that were the board, and are still to be deleted.
-    old: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Boards:
@@ -120,14 +80,14 @@ class Boards:
 
     # ---------------------------------------------------------------- when it is looked at
 
-    def _look_soon(self, guild_id: int) -> _Board:
-        board = self._boards.setdefault(guild_id, _Board())
+    def _look_soon(self, guild_id: int) -> Standing:
+        board = self._boards.setdefault(guild_id, Standing())
         board.again = True
         if not board.turn.locked():
             self._look_at(guild_id, board, board.rests_until)
         return board
 
-    def _look_at(self, guild_id: int, board: _Board, when: float) -> None:
+    def _look_at(self, guild_id: int, board: Standing, when: float) -> None:
         """At that time, or when it was to be looked at anyway, whichever is first."""
         loop = asyncio.get_running_loop()
         when = max(when, loop.time())
@@ -137,7 +97,7 @@ class Boards:
             board.timer.cancel()
         board.timer = loop.call_at(when, self._begin, guild_id, board)
 
-    def _begin(self, guild_id: int, board: _Board) -> None:
+    def _begin(self, guild_id: int, board: Standing) -> None:
         board.timer = None
         self._due[guild_id] = None
         if self._working < WORKERS:
@@ -168,11 +128,11 @@ class Boards:
         board.failures = 0 if done else board.failures + 1
         self._plan(guild_id, board)
 
-    def _plan(self, guild_id: int, board: _Board) -> None:
+    def _plan(self, guild_id: int, board: Standing) -> None:
         now = asyncio.get_running_loop().time()
         wishes = self._places.of(guild_id)
         if board.failures:
-            self._look_at(guild_id, board, now + min(GAP_SECONDS * 2**board.failures, LONGEST_SECONDS))
+            self._look_at(guild_id, board, now + pause(board.failures))
         elif board.again:
             self._look_at(guild_id, board, board.rests_until)
         elif board.stale_in is not None and wishes and wishes.board_message_id:
@@ -180,30 +140,33 @@ class Boards:
 
     # ---------------------------------------------------------------- what is done
 
-    async def _look(self, guild_id: int, board: _Board) -> bool:
+    async def _look(self, guild_id: int, board: Standing) -> bool:
         """Edit it where it shows something else than what is stored; False when that is to be tried again."""
         wishes = self._places.of(guild_id)
         if wishes is None or not wishes.board_message_id or not self._servers.serves(guild_id):
             return True
         if board.deleted == wishes.board_message_id:
             return await self._end(wishes)
+        if board.unclear and board.unclear[0] == _mark(wishes):
+            return await self._post_anew(wishes, board)
         shown = await self._shown(wishes.composio_user_id, guild_id, board)
         if shown.digest == wishes.board_shown:
             return True
         return await self._edit(wishes, board, shown)
 
-    async def _shown(self, composio_user_id: str, guild_id: int, board: _Board, mark: str = "") -> Shown:
+    async def _shown(self, composio_user_id: str, guild_id: int, board: Standing, mark: str = "") -> Shown:
         shown = self._render(await self._service.look(composio_user_id, guild_id), mark)
         board.fresh, board.stale_in = shown.fresh, shown.stale_in
         return shown
 
-    async def _edit(self, wishes: Wishes, board: _Board, shown: Shown) -> bool:
+    async def _edit(self, wishes: Wishes, board: Standing, shown: Shown) -> bool:
         channel_id, message_id = wishes.board_channel_id or 0, wishes.board_message_id or 0
         board.rests_until = asyncio.get_running_loop().time() + GAP_SECONDS
         match await self._poster.edit(channel_id, message_id, shown.answer):
             case Outcome.DONE:
-                await self._places.change(wishes.guild_id, wishes.composio_user_id, board_shown=shown.digest)
+                board.refused = 0
                 self._open(wishes, board, closed=False)
+                await self._change(wishes, board_shown=shown.digest)
                 return True
             case Outcome.MESSAGE_GONE | Outcome.CHANNEL_GONE:
                 return await self._end(wishes)
@@ -212,19 +175,25 @@ class Boards:
                 return False
             case Outcome.LATER | Outcome.UNCLEAR:
                 # Once may be anything. Twice is what Discord says of messages that are older than an hour.
-                return bool(board.failures) and await self._post_anew(wishes, board)
+                board.refused += 1
+                return board.refused > 1 and await self._post_anew(wishes, board)
 
-    async def _post_anew(self, wishes: Wishes, board: _Board) -> bool:
-        mark = f"{wishes.board_message_id:x}"
-        posted = await self._post(wishes.guild_id, wishes.composio_user_id, wishes.board_channel_id or 0, mark)
+    async def _post_anew(self, wishes: Wishes, board: Standing) -> bool:
+        board.rests_until = asyncio.get_running_loop().time() + GAP_SECONDS
+        channel_id = wishes.board_channel_id or 0
+        posted = await self._post(wishes.guild_id, wishes.composio_user_id, channel_id, _mark(wishes))
+        self._open(wishes, board, closed=posted.outcome is Outcome.CLOSED)
         return posted.message_id is not None
 
     async def _end(self, wishes: Wishes) -> bool:
-        nothing = dict.fromkeys(("board_channel_id", "board_message_id", "board_shown"))
-        await self._places.change(wishes.guild_id, wishes.composio_user_id, **nothing)
+        await self._change(wishes, board_channel_id=None, board_message_id=None, board_shown=None)
         return True
 
-    def _open(self, wishes: Wishes, board: _Board, *, closed: bool) -> None:
+    async def _change(self, wishes: Wishes, **wanted: Any) -> None:
+        if self._places.of(wishes.guild_id):  # otherwise the server was left meanwhile
+            await self._places.change(wishes.guild_id, wishes.composio_user_id, **wanted)
+
+    def _open(self, wishes: Wishes, board: Standing, *, closed: bool) -> None:
         if closed and not board.closed:
             where = wishes.board_channel_id, wishes.guild_id
             log.warning("the board in channel %s of server %s cannot be edited: the bot may not", *where)
@@ -234,7 +203,7 @@ class Boards:
 
     async def place(self, guild_id: int, composio_user_id: str, channel_id: int, mark: str) -> Posted:
         """Post the board in a channel; the one that there was goes. Raises `StorageUnavailableError`."""
-        board = self._boards.setdefault(guild_id, _Board())
+        board = self._boards.setdefault(guild_id, Standing())
         try:
             async with board.turn:
                 posted = await self._post(guild_id, composio_user_id, channel_id, mark)
@@ -258,12 +227,12 @@ class Boards:
         # What was sent the last time may show something else.
         digest = None if again else shown.digest
         await self._places.change(guild_id, composio_user_id, **where, board_shown=digest)
-        board.again, board.unclear, board.closed = again, None, False
+        board.again, board.unclear, board.refused = again, None, 0
         if before and before.board_channel_id and before.board_message_id:
             board.old.append((before.board_channel_id, before.board_message_id))
         return posted
 
-    async def _send(self, board: _Board, guild_id: int, channel_id: int, answer: Answer, mark: str) -> Posted:
+    async def _send(self, board: Standing, guild_id: int, channel_id: int, answer: Answer, mark: str) -> Posted:
         if board.unclear and board.unclear[0] == mark:
             found = await self._poster.find(channel_id, board.unclear[1], mark)
             if found.outcome is Outcome.DONE:
@@ -276,7 +245,7 @@ class Boards:
             board.unclear = None
         return posted
 
-    async def _tidy(self, board: _Board) -> bool:
+    async def _tidy(self, board: Standing) -> bool:
         """Delete what was the board; False when that is to be tried again."""
         while board.old:
             if await self._poster.delete(*board.old[0]) is Outcome.LATER:
@@ -290,3 +259,8 @@ class Boards:
             if board.timer:
                 board.timer.cancel()
         await self._running.close(0.1)
+
+
+def _mark(wishes: Wishes) -> str:
+    """Of what takes the place of a board."""
+    return f"{wishes.board_message_id:x}"
