@@ -37,7 +37,7 @@ class Boards:
         self._places = servers.places
         self._poster = poster
         self._render = render
-        self._boards: dict[int, _Board] = {}
+        self._boards: dict[int, Standing] = {}
         self._due: dict[int, None] = {}
         self._working = 0
         self._running = Running()

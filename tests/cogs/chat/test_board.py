@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cogs.integrations.chat import board
-from cogs.integrations.chat.boards import Shown
+from cogs.integrations.chat.standing import Shown
 from cogs.integrations.mirror.catalog import DEFAULT
 from cogs.integrations.mirror.errors import ComposioRefusedError
 from cogs.integrations.mirror.freshness import Freshness
