@@ -11,6 +11,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import discord
 import httpx
@@ -98,10 +99,10 @@ async def card_of(world: World, person: MemberActor, provider: str) -> Interacti
     return await person.select(listed, [provider])
 
 
-def execute(statement: str, *values: object) -> None:
-    """Write to the bot's database past everything that the bot knows."""
+def execute(statement: str, *values: object) -> list[Any]:
+    """Write to the bot's database past everything that the bot knows, or read it."""
     with closing(sqlite3.connect("integrations.db")) as database, database:
-        database.execute(statement, values)
+        return database.execute(statement, values).fetchall()
 
 
 @pytest.fixture
