@@ -10,11 +10,10 @@ from collections.abc import Coroutine
 from typing import Any
 
 from simcord.backend.errors import SetupError
-from simcord.env import Env
 from simcord.preview import Preview
 
 from bot.sandbox.text import readable
-from bot.sandbox.world import World, later, open_world, set_the_scene
+from bot.sandbox.world import World, keep_fresh, later, open_world, set_the_scene
 
 TICK_SECONDS = 1.0
 
@@ -27,6 +26,7 @@ async def run(*, serve: bool, port: int) -> int:
             await _show(world, command)
         if serve:
             await later(world)
+            await keep_fresh(world)
             await _serve(world, port)
     return 0
 
@@ -46,6 +46,7 @@ async def _serve(world: World, port: int) -> None:
     async with preview:
         print(f"\nThe channel, as Ada (administrator) or Max (member): {preview.url}")
         print(f"The stand-in for Composio's dashboard:               {world.composio.dashboard_url}")
+        print("Expire a connection there, and see the bot tell the channel by itself, and its board change.")
         print("Type /integrations into the channel. Ctrl+C ends the sandbox.", flush=True)
         clock = asyncio.create_task(keep_time(world, preview))
         try:
@@ -68,24 +69,39 @@ async def _until_stopped(closed: Coroutine[Any, Any, None]) -> None:
 
 
 async def keep_time(world: World, preview: Preview, tick: float = TICK_SECONDS) -> None:
-    """Let SimCord's clock go with the wall's, so that a confirmation ends after a minute here too."""
+    """Let SimCord's clock go with the wall's, and show on the pages what the bot posts by itself."""
     last = time.monotonic()
+    shown = 0
     while True:
         await asyncio.sleep(tick)
         now = time.monotonic()
         world.env.backend.advance_clock(now - last)
         last = now
         preview.capture_time = world.env.now()
-        _begin_what_is_due(world.env)
+        _at_once(world.env.settle(timeout=0), steps=1)
+        posted = sum(_posts(request) for request in world.env.http_requests)
+        if posted != shown and _at_once(preview.refresh(), steps=5):
+            shown = posted
 
 
-def _begin_what_is_due(env: Env) -> None:
-    """Call the timers whose time has come, and give way to nobody meanwhile; what they wake goes on by itself.
+def _posts(request: Any) -> bool:
+    return bool(request.method != "GET" and request.path.startswith("/channels/"))
 
-    SimCord does one thing at a time. To settle in peace would take it some turns of the loop, and what a visitor
-    does in one of them would be refused, which a page never gets over: its buttons stay grey until it is reloaded.
+
+def _at_once(work: Coroutine[Any, Any, None], *, steps: int) -> bool:
+    """Whether *work* came to its end in so many turns of the loop, none of which is given to anybody else.
+
+    SimCord does one thing at a time. What a visitor does meanwhile would be refused, which a page never gets over:
+    its buttons stay grey until it is reloaded. One step suffices to call the timers whose time has come.
     """
-    settling = env.settle(timeout=0)
-    with contextlib.suppress(SetupError):  # a visitor is just doing something, and that settles too
-        settling.send(None)
-    settling.close()
+    try:
+        for _ in range(steps):
+            if work.send(None) is not None:  # it waits for something that takes its time
+                return False
+    except StopIteration:
+        return True
+    except SetupError:  # a visitor is just doing something, and that settles and shows everything too
+        return False
+    finally:
+        work.close()
+    return False

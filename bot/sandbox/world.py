@@ -9,15 +9,17 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import discord
 from simcord.actors import MemberActor
 from simcord.builders import ChannelHandle
 from simcord.env import Env
 
-from bot.client import Bot
+from bot.client import EXTENSION, Bot
 from bot.sandbox.standin import StandIn
 from cogs.integrations.mirror.syncs import SHARED_SECONDS
+from cogs.integrations.settings import SHORTEST_INTERVAL
 
 API_KEY = "ak_sandbox"
 USER_ID = "peterbot-user"
@@ -30,6 +32,7 @@ class World:
 
     env: Env
     composio: StandIn
+    settings: Mapping[str, str]
     channel: ChannelHandle
     back_room: ChannelHandle
     admin: MemberActor
@@ -47,14 +50,16 @@ async def open_world() -> AsyncIterator[World]:
         env.backend.bot_user.name = "Peterbot"
         guild = env.create_guild("Peterbot's Workshop", id=GUILD_ID)
         async with StandIn(api_key=API_KEY, user_id=USER_ID, clock=env.now) as composio:
-            with _environment(_settings(composio, Path(folder))):
+            settings = _settings(composio, Path(folder))
+            with _environment(settings):
                 await env.start()
             try:
                 admins = guild.create_role("Administrators", permissions=discord.Permissions(administrator=True))
                 yield World(
                     env=env,
                     composio=composio,
-                    channel=guild.create_text_channel("general"),
+                    settings=settings,
+                    channel=guild.create_text_channel("ops"),
                     back_room=guild.create_text_channel("back-room"),
                     admin=guild.add_member(env.create_user("ada", global_name="Ada (admin)"), roles=[admins]),
                     member=guild.add_member(env.create_user("max", global_name="Max (member)")),
@@ -72,6 +77,7 @@ def _settings(composio: StandIn, folder: Path) -> Mapping[str, str]:
         "INTEGRATIONS_GUILD_IDS": str(GUILD_ID),
         "INTEGRATIONS_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'integrations.db'}",
         "INTEGRATIONS_DASHBOARD_URL": composio.dashboard_url,
+        "INTEGRATIONS_SYNC_INTERVAL": "0",  # the main job is told first, step by step
     }
 
 
@@ -109,6 +115,14 @@ async def set_the_scene(world: World) -> None:
     composio.connect("github", alias="peterbot-ci", age=timedelta(days=2))
     composio.connect("github", alias="peterbot-releases", age=timedelta(hours=5))
     composio.connect("slack", age=timedelta(hours=3))
+
+
+async def keep_fresh(world: World) -> None:
+    """From now on the bot notices by itself, tells the channel what breaks, and keeps a board there."""
+    with _environment({**world.settings, "INTEGRATIONS_SYNC_INTERVAL": str(SHORTEST_INTERVAL)}):
+        await cast("Bot", world.env.bot).reload_extension(EXTENSION)
+    await world.admin.slash(world.channel, "integrations alerts", channel=world.channel)
+    await world.admin.slash(world.channel, "integrations board")
 
 
 async def later(world: World) -> None:
