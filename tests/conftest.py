@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -10,6 +11,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import discord
 import httpx
@@ -18,10 +20,12 @@ from simcord.actors import MemberActor
 from simcord.builders import ChannelHandle, GuildHandle
 from simcord.env import Env
 from simcord.results import InteractionResult, ResponseMessage
+from sqlalchemy import create_engine
 
 import cogs.integrations.assembly  # noqa: F401 – the first time takes seconds, longer than SimCord's patience
 from bot.client import Bot
 from bot.sandbox.standin import StandIn
+from storage.integrations.migrations import upgrade
 
 GUILD_ID = 4_000_000_000_000_000_001
 USER_ID = "peterbot-user"
@@ -95,10 +99,10 @@ async def card_of(world: World, person: MemberActor, provider: str) -> Interacti
     return await person.select(listed, [provider])
 
 
-def execute(statement: str, *values: object) -> None:
-    """Write to the bot's database past everything that the bot knows."""
+def execute(statement: str, *values: object) -> list[Any]:
+    """Write to the bot's database past everything that the bot knows, or read it."""
     with closing(sqlite3.connect("integrations.db")) as database, database:
-        database.execute(statement, values)
+        return database.execute(statement, values).fetchall()
 
 
 @pytest.fixture
@@ -107,10 +111,24 @@ async def composio() -> AsyncIterator[StandIn]:
         yield stand_in
 
 
+@pytest.fixture(scope="session")
+def newest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database file of the newest version. Most tests begin with a copy: to migrate takes much longer."""
+    file = tmp_path_factory.mktemp("newest") / "integrations.db"
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        upgrade(connection)
+    engine.dispose()
+    return file
+
+
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, composio: StandIn) -> pytest.MonkeyPatch:
+def environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, composio: StandIn, newest: Path
+) -> pytest.MonkeyPatch:
     """The plugin's settings, for a working directory without a `.env`; tests change them further."""
     monkeypatch.chdir(tmp_path)
+    shutil.copy(newest, "integrations.db")
     monkeypatch.delenv("INTEGRATIONS_CATALOG", raising=False)
     monkeypatch.setenv("INTEGRATIONS_SYNC_INTERVAL", "0")  # what happens by itself has tests of its own
     monkeypatch.setenv("COMPOSIO_API_KEY", API_KEY)

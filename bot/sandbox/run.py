@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import signal
 import time
 from collections.abc import Coroutine
 from typing import Any
 
 from simcord.backend.errors import SetupError
+from simcord.env import Env
 from simcord.preview import Preview
 
 from bot.sandbox.text import readable
 from bot.sandbox.world import World, later, open_world, set_the_scene
 
 TICK_SECONDS = 1.0
-# SimCord does one thing at a time and refuses a second, so what is due is let happen rarely, without waiting.
-SETTLE_TICKS = 5
 
 
 async def run(*, serve: bool, port: int) -> int:
@@ -49,7 +47,7 @@ async def _serve(world: World, port: int) -> None:
         print(f"\nThe channel, as Ada (administrator) or Max (member): {preview.url}")
         print(f"The stand-in for Composio's dashboard:               {world.composio.dashboard_url}")
         print("Type /integrations into the channel. Ctrl+C ends the sandbox.", flush=True)
-        clock = asyncio.create_task(_keep_time(world, preview))
+        clock = asyncio.create_task(keep_time(world, preview))
         try:
             await _until_stopped(preview.wait_closed())
         finally:
@@ -69,15 +67,25 @@ async def _until_stopped(closed: Coroutine[Any, Any, None]) -> None:
         end.cancel()
 
 
-async def _keep_time(world: World, preview: Preview) -> None:
+async def keep_time(world: World, preview: Preview, tick: float = TICK_SECONDS) -> None:
     """Let SimCord's clock go with the wall's, so that a confirmation ends after a minute here too."""
     last = time.monotonic()
-    for tick in itertools.count(1):
-        await asyncio.sleep(TICK_SECONDS)
+    while True:
+        await asyncio.sleep(tick)
         now = time.monotonic()
         world.env.backend.advance_clock(now - last)
         last = now
         preview.capture_time = world.env.now()
-        if tick % SETTLE_TICKS == 0:
-            with contextlib.suppress(SetupError, TimeoutError):  # a visitor is just doing something
-                await world.env.settle(timeout=0)
+        _begin_what_is_due(world.env)
+
+
+def _begin_what_is_due(env: Env) -> None:
+    """Call the timers whose time has come, and give way to nobody meanwhile; what they wake goes on by itself.
+
+    SimCord does one thing at a time. To settle in peace would take it some turns of the loop, and what a visitor
+    does in one of them would be refused, which a page never gets over: its buttons stay grey until it is reloaded.
+    """
+    settling = env.settle(timeout=0)
+    with contextlib.suppress(SetupError):  # a visitor is just doing something, and that settles too
+        settling.send(None)
+    settling.close()

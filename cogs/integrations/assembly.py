@@ -7,18 +7,18 @@ from . import hidden  # noqa: F401 – a host's own `storage` hides ours
 # isort: split
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 
 import discord
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.integrations import Alert, ChangeFeed, DatabaseRefusedError, StorageError, Store, open_engine, prepare
+from storage.integrations import ChangeFeed, DatabaseRefusedError, StorageError, Store, open_engine, prepare
 
 from . import closing
-from .chat import alert
-from .chat.answer import Answer
+from .chat import alert, board
+from .chat.boards import Boards
 from .chat.context import Context
 from .chat.delivery import Delivery
 from .chat.posting import Poster
@@ -59,71 +59,84 @@ async def _cog(
     providers = read_catalog(settings)
     engine = await _engine(settings, engine, opened)
     gateway = await _gateway(settings, opened)
-    ledger = Ledger(Store(engine), Known(providers), lambda change: bot.dispatch("integration_change", change))
-    servers = _servers(bot, settings, ledger)
+    mirror = _mirror(bot, settings, Store(engine), gateway, providers)
     feed = await _feed(engine)
-    service, revoker = _use_cases(gateway, ledger, providers)
-    upkeep = _upkeep(settings, feed, ledger, servers, revoker)
-    delivery = _delivery(bot, ledger, servers, partial(alert.message, providers, settings.dashboard_url))
-    upkeep.followers.append(delivery)
-    context = _context(settings, servers, (service, revoker), providers, delivery)
+    upkeep = _upkeep(settings, feed, mirror)
+    context = _context(bot, settings, mirror, upkeep)
+    rounds = _rounds(settings, gateway, mirror.ledger, context)
     # What runs by itself ends first. Then nobody is asked any more, and who waits gets an answer.
     asked = (context.questions.close, context.close, context.delivery.close)
-    opened.add(closing.USE_CASES, *asked, revoker.close, service.close)
+    opened.add(closing.USE_CASES, *asked, mirror.revoker.close, mirror.service.close)
     opened.add(closing.FEED, feed.close)
-    rounds = _rounds(settings, gateway, ledger, context)
-    opened.add(closing.UPKEEP, upkeep.close, servers.close, rounds.close)
+    opened.add(closing.UPKEEP, upkeep.close, mirror.servers.close, context.boards.close, rounds.close)
     rounds.start()
-    return IntegrationsCog(bot, context=context, servers=servers, upkeep=upkeep, resources=opened)
+    return IntegrationsCog(bot, context=context, servers=mirror.servers, upkeep=upkeep, resources=opened)
 
 
-def _use_cases(
-    gateway: ComposioGateway, ledger: Ledger, providers: catalog.Catalog
-) -> tuple[IntegrationService, Revoker]:
+class _Mirror(NamedTuple):
+    """The use cases, and what they stand on."""
+
+    providers: catalog.Catalog
+    ledger: Ledger
+    servers: Servers
+    service: IntegrationService
+    revoker: Revoker
+
+
+def _mirror(
+    bot: AnyBot,
+    settings: IntegrationsSettings,
+    store: Store,
+    accounts: ComposioGateway,
+    providers: catalog.Catalog,
+) -> _Mirror:
     clock = discord.utils.utcnow
-    service = IntegrationService(accounts=gateway, ledger=ledger, catalog=providers, clock=clock)
-    revoker = Revoker(accounts=gateway, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate)
-    return service, revoker
+    ledger = Ledger(store, Known(providers), lambda change: bot.dispatch("integration_change", change))
+    service = IntegrationService(accounts=accounts, ledger=ledger, catalog=providers, clock=clock)
+    revoker = Revoker(accounts=accounts, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate)
+    return _Mirror(providers, ledger, _servers(bot, settings, ledger), service, revoker)
 
 
-def _delivery(bot: AnyBot, ledger: Ledger, servers: Servers, show: Callable[[Alert], Answer]) -> Delivery:
-    delivery = Delivery(
-        telling=ledger.telling, servers=servers, poster=Poster(bot), show=show, clock=discord.utils.utcnow
-    )
-    servers.on_arrived = delivery.arrived
-    servers.places.followers.append(delivery.moved)
-    return delivery
+def _upkeep(settings: IntegrationsSettings, feed: ChangeFeed, mirror: _Mirror) -> Upkeep:
+    def forget_before() -> datetime:
+        return discord.utils.utcnow() - timedelta(days=settings.history_days)
 
-
-def _upkeep(
-    settings: IntegrationsSettings, feed: ChangeFeed, ledger: Ledger, servers: Servers, revoker: Revoker
-) -> Upkeep:
     upkeep = Upkeep(
-        feed=feed, ledger=ledger, servers=servers, revokes=revoker, forget_before=_forget_before(settings)
+        feed=feed,
+        ledger=mirror.ledger,
+        servers=mirror.servers,
+        revokes=mirror.revoker,
+        forget_before=forget_before,
     )
     feed.on_change = upkeep.woken
     return upkeep
 
 
-def _context(
-    settings: IntegrationsSettings,
-    servers: Servers,
-    use_cases: tuple[IntegrationService, Revoker],
-    providers: catalog.Catalog,
-    delivery: Delivery,
-) -> Context:
-    service, revoker = use_cases
+def _context(bot: AnyBot, settings: IntegrationsSettings, mirror: _Mirror, upkeep: Upkeep) -> Context:
+    providers, ledger, servers, service, revoker = mirror
+    poster, freshness = Poster(bot), Freshness(settings.sync_interval, discord.utils.utcnow)
+    render = partial(board.render, providers, freshness, settings.dashboard_url)
+    boards = Boards(service=service, servers=servers, poster=poster, render=render)
+    show = partial(alert.message, providers, settings.dashboard_url)
+    delivery = Delivery(
+        telling=ledger.telling, servers=servers, poster=poster, show=show, clock=discord.utils.utcnow
+    )
+    upkeep.followers += [boards, delivery]
+    servers.on_arrived += [boards.arrived, delivery.arrived]
+    servers.places.followers.append(delivery.moved)
+    ledger.checks.on_moved = boards.checked
     return Context(
         service=service,
         revoker=revoker,
         access=Access(servers=servers, service=service, catalog=providers, tenancy=settings.tenancy),
         places=servers.places,
-        poster=delivery.poster,
+        poster=poster,
         delivery=delivery,
+        boards=boards,
         catalog=providers,
         tenancy=settings.tenancy,
         dashboard_url=settings.dashboard_url,
-        freshness=Freshness(settings.sync_interval, discord.utils.utcnow),
+        freshness=freshness,
     )
 
 
@@ -136,10 +149,6 @@ def _rounds(settings: IntegrationsSettings, gateway: ComposioGateway, ledger: Le
         hearing=context.freshness,
         pace=Pace(settings.sync_interval, clock),
     )
-
-
-def _forget_before(settings: IntegrationsSettings) -> Callable[[], datetime]:
-    return lambda: discord.utils.utcnow() - timedelta(days=settings.history_days)
 
 
 def _servers(bot: AnyBot, settings: IntegrationsSettings, ledger: Ledger) -> Servers:

@@ -12,9 +12,10 @@ from discord import app_commands
 from discord.ext import commands, tasks
 
 from . import closing
-from .chat import alerts, card, gate, history, howto, overview, refusal, report, revocation, router
+from .chat import alerts, board, card, gate, history, howto, overview, refusal, report, revocation, router
 from .chat.answer import Interaction, Place, Reply
 from .chat.context import Context
+from .chat.targets import ChannelOption
 from .closing import Closing
 from .guard import AnyBot
 from .mirror.servers import Servers
@@ -136,12 +137,19 @@ class IntegrationsCog(
     async def alerts(
         self,
         interaction: Interaction,
-        channel: alerts.ChannelOption | None = None,
+        channel: ChannelOption | None = None,
         mention: discord.Role | None = None,
     ) -> None:
         """Say where alerts go."""
         async with self._context.answering(Reply(interaction, Place.PRIVATE)) as reply:
             await alerts.command(self._context, reply, channel, mention)
+
+    @app_commands.command(description="Post the list as a message that stays true by itself (Manage Server)")
+    @app_commands.describe(channel="Where; left out, here")
+    async def board(self, interaction: Interaction, channel: ChannelOption | None = None) -> None:
+        """Post the board, or move it."""
+        async with self._context.answering(Reply(interaction, Place.PRIVATE)) as reply:
+            await board.place(self._context, reply, channel)
 
     @toggle.autocomplete("provider")
     @revoke.autocomplete("provider")
@@ -154,6 +162,45 @@ class IntegrationsCog(
         """A button or select of ours was used."""
         if await gate.passes(interaction):
             await router.pressed(self._context, interaction, action, argument)
+
+    # ---------------------------------------------------------------- what becomes of messages and channels
+
+    @commands.Cog.listener()
+    async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
+        """Told to bots that have the intent."""
+        self._context.boards.deleted(event.guild_id, [event.message_id])
+
+    @commands.Cog.listener()
+    async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
+        """Many at once."""
+        self._context.boards.deleted(event.guild_id, event.message_ids)
+
+    @commands.Cog.listener()
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """A channel, and what was in it."""
+        self._context.boards.deleted(channel.guild.id, [channel.id])
+
+    @commands.Cog.listener()
+    async def on_raw_thread_delete(self, event: discord.RawThreadDeleteEvent) -> None:
+        """A thread, and what was in it."""
+        self._context.boards.deleted(event.guild_id, [event.thread_id])
+
+    @commands.Cog.listener()
+    async def on_guild_channel_update(
+        self, _before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
+    ) -> None:
+        """A channel may be open again."""
+        self._context.may_post_again(after.guild.id)
+
+    @commands.Cog.listener()
+    async def on_thread_update(self, _before: discord.Thread, after: discord.Thread) -> None:
+        """A thread may be open again."""
+        self._context.may_post_again(after.guild.id)
+
+    @commands.Cog.listener()
+    async def on_guild_role_update(self, _before: discord.Role, after: discord.Role) -> None:
+        """A role of the bot may let it into a channel again."""
+        self._context.may_post_again(after.guild.id)
 
     # ---------------------------------------------------------------- which servers there are
 
@@ -182,25 +229,6 @@ class IntegrationsCog(
         """All servers are known; of several shards each has said so itself."""
         if not isinstance(self._bot, commands.AutoShardedBot):
             self._ready(self._shards())
-
-    # ---------------------------------------------------------------- what the bot may do there
-
-    @commands.Cog.listener()
-    async def on_guild_channel_update(
-        self, _before: discord.abc.GuildChannel, after: discord.abc.GuildChannel
-    ) -> None:
-        """A channel may be open again."""
-        self._context.delivery.opened(after.guild.id)
-
-    @commands.Cog.listener()
-    async def on_thread_update(self, _before: discord.Thread, after: discord.Thread) -> None:
-        """A thread may be open again."""
-        self._context.delivery.opened(after.guild.id)
-
-    @commands.Cog.listener()
-    async def on_guild_role_update(self, _before: discord.Role, after: discord.Role) -> None:
-        """A role of the bot may let it into a channel again."""
-        self._context.delivery.opened(after.guild.id)
 
     def _shards(self) -> Collection[int]:
         if isinstance(self._bot, commands.AutoShardedBot):

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .errors import OutdatedError
 from .posts import Alert, AlertItem, Edge, Wishes
-from .queries import Queries
+from .queries import Queries, batches
 from .tables import alerts, edges, servers, turns
 from .turns import AT_ONCE
 from .values import Action, State
@@ -97,9 +97,9 @@ class Alerts(Queries):
         Raises `OutdatedError`, with nothing written, when somebody else has taken in one of those edges.
         """
         async with self._transaction() as connection:
-            if taken_in:
-                deleted = await connection.execute(sa.delete(edges).where(edges.c.id.in_(taken_in)))
-                if deleted.rowcount != len(taken_in):
+            for batch in batches(taken_in):
+                deleted = await connection.execute(sa.delete(edges).where(edges.c.id.in_(batch)))
+                if deleted.rowcount != len(batch):
                     raise OutdatedError("an edge")
             if gone:
                 await connection.execute(sa.delete(alerts).where(alerts.c.id.in_(gone)))

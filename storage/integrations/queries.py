@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .errors import UnknownOutcomeError, translated
 from .tables import servers
+
+# For each statement: SQLite takes a limited number of values, and older ones fewer than a thousand.
+_BATCH = 500
 
 
 class Queries:
@@ -51,6 +55,12 @@ class Queries:
 
             return insert(table)
         return sqlite.insert(table)
+
+
+def batches(ids: Collection[int]) -> list[list[int]]:
+    """The *ids*, in as many parts as it takes."""
+    rest = iter(ids)
+    return list(iter(lambda: list(islice(rest, _BATCH)), []))
 
 
 async def commit(connection: AsyncConnection) -> None:

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .alerts import delete_told
-from .queries import Queries
+from .queries import Queries, batches
 from .tables import events, integrations, operations, servers, switches, syncs, turns
 from .turns import AT_ONCE
 from .values import Forgotten
-
-# For each statement: SQLite takes a limited number of values, and older ones fewer than a thousand.
-_BATCH = 500
 
 
 class Servers(Queries):
@@ -56,7 +52,7 @@ class Servers(Queries):
     async def leave(self, guild_ids: Collection[int], at: datetime) -> None:
         """Remember since when these servers, as far as they are stored, are not served any more."""
         async with self._transaction() as connection:
-            for batch in _batches(guild_ids):
+            for batch in batches(guild_ids):
                 leaves = servers.c.guild_id.in_(batch) & servers.c.left_at.is_(None)
                 await connection.execute(sa.update(servers).where(leaves).values(left_at=at))
 
@@ -123,19 +119,12 @@ def _turns(news: Collection[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"composio_user_id": user_id, "due_at": AT_ONCE, "failures": 0} for user_id in users]
 
 
-def _batches(ids: Collection[int]) -> list[list[int]]:
-    rest = iter(ids)
-    return list(iter(lambda: list(islice(rest, _BATCH)), []))
-
-
 async def _known(connection: AsyncConnection, guild_ids: Collection[int]) -> dict[int, str]:
     """The Composio users of those that are stored and were not left, as far as these users have a turn."""
     known: dict[int, str] = {}
-    columns = servers.c.guild_id, turns.c.composio_user_id, servers.c.left_at
-    stored = sa.select(*columns).select_from(
-        servers.outerjoin(turns, turns.c.composio_user_id == servers.c.composio_user_id)
-    )
-    for batch in _batches(guild_ids):
+    turn = sa.select(turns.c.composio_user_id).where(turns.c.composio_user_id == servers.c.composio_user_id)
+    stored = sa.select(servers.c.guild_id, turn.scalar_subquery(), servers.c.left_at)
+    for batch in batches(guild_ids):
         found = await connection.execute(stored.where(servers.c.guild_id.in_(batch)))
         # Not in the statement: SQLite would take the index of that, and look through all who were not left.
         known.update((guild_id, user_id) for guild_id, user_id, left_at in found if user_id and left_at is None)

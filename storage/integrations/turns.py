@@ -36,7 +36,10 @@ class Turn(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """A Composio user of which a read, begun at ``at``, has found what is stored already."""
+    """A Composio user of which a read, begun at ``at``, has found what is stored already.
+
+    The ``fingerprint`` is None where it is the one that is stored.
+    """
 
     composio_user_id: str
     revision: int
@@ -104,10 +107,16 @@ class Turns(Queries):
             await self._store_checked(connection, checked, now)
 
     async def _store_checked(self, connection: AsyncConnection, checked: Sequence[Checked], now: datetime) -> None:
-        known = [one for one in checked if one.revision]
         news = [one for one in checked if not one.revision]
-        if known:
-            given = [{f"the_{name}": value for name, value in one._asdict().items()} for one in known]
+        marked = [one for one in checked if one.revision and one.fingerprint]
+        as_stored: dict[datetime, list[tuple[str, int]]] = {}
+        for one in checked:
+            if one.revision and not one.fingerprint:
+                as_stored.setdefault(one.at, []).append((one.composio_user_id, one.revision))
+        for at, users in as_stored.items():  # a batch has one, and is nearly all of a pass
+            await connection.execute(_CHECK_MANY, {"the_at": at, "now": now, "users": users})
+        if marked:
+            given = [{f"the_{name}": value for name, value in one._asdict().items()} for one in marked]
             await connection.execute(_CHECK, [one | {"now": now} for one in given])
         if news:
             insert = self._insert(syncs).on_conflict_do_nothing()
@@ -137,11 +146,14 @@ class Turns(Queries):
 
 def _taken() -> sa.Select[Any]:
     of = turns.c.composio_user_id
+    taken: Any = sa.bindparam("taken", expanding=True)
     server = sa.select(sa.func.min(servers.c.guild_id)).where(
         servers.c.composio_user_id == of, servers.c.left_at.is_(None)
     )
     rows = sa.select(sa.func.count()).where(integrations.c.composio_user_id == of)
     written = sa.select(sa.func.sum(integrations.c.revision)).where(integrations.c.composio_user_id == of)
+    # Said of both tables, or PostgreSQL looks through all syncs for a few that were taken.
+    synced = sa.and_(syncs.c.composio_user_id == of, syncs.c.composio_user_id.in_(taken))
     return (
         sa.select(
             of,
@@ -155,27 +167,31 @@ def _taken() -> sa.Select[Any]:
             rows.scalar_subquery(),
             sa.func.coalesce(written.scalar_subquery(), 0),
         )
-        .select_from(turns.outerjoin(syncs, syncs.c.composio_user_id == of))
-        .where(of.in_(sa.bindparam("taken", expanding=True)))
+        .select_from(turns.outerjoin(syncs, synced))
+        .where(of.in_(taken))
         .order_by(syncs.c.synced_at.is_not(None), syncs.c.synced_at, of)
     )
 
 
 _TAKEN = _taken()
 _NEXT = sa.select(turns.c.due_at).order_by(turns.c.due_at).limit(1)
+_NEWER = (syncs.c.synced_at < sa.bindparam("the_at")) | (syncs.c.synced_at > sa.bindparam("now"))
+_SEEN = {"synced_at": sa.bindparam("the_at"), "suspected_at": sa.null(), "suspected": sa.null()}
 _CHECK = (
     sa.update(syncs)
     .where(
         syncs.c.composio_user_id == sa.bindparam("the_composio_user_id"),
         syncs.c.revision == sa.bindparam("the_revision"),
-        (syncs.c.synced_at < sa.bindparam("the_at")) | (syncs.c.synced_at > sa.bindparam("now")),
+        _NEWER,
     )
-    .values(
-        synced_at=sa.bindparam("the_at"),
-        fingerprint=sa.bindparam("the_fingerprint"),
-        suspected_at=sa.null(),
-        suspected=sa.null(),
+    .values(fingerprint=sa.bindparam("the_fingerprint"), **_SEEN)
+)
+_CHECK_MANY = (
+    sa.update(syncs)
+    .where(
+        sa.tuple_(syncs.c.composio_user_id, syncs.c.revision).in_(sa.bindparam("users", expanding=True)), _NEWER
     )
+    .values(**_SEEN)
 )
 
 

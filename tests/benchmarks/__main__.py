@@ -6,7 +6,7 @@ import argparse
 import asyncio
 from collections.abc import AsyncIterator
 
-from tests.benchmarks import listing, loading, reading, scale, starting, storing, syncing
+from tests.benchmarks import fleet, listing, loading, passes, reading, scale, starting, storing, syncing
 from tests.benchmarks.parts import Effort, opened
 from tests.benchmarks.table import Row, rendered
 
@@ -27,6 +27,8 @@ async def _main(effort: Effort) -> None:
     print(f"\n{await loading.measured(effort)}")  # noqa: T201
     lines = [line async for line in scale.measured(effort)]
     print(f"\n{scale.rendered(lines, await scale.waking())}")  # noqa: T201
+    print(f"\n{passes.rendered([line async for line in passes.measured(effort)])}")  # noqa: T201
+    print(f"\n{await fleet.measured(effort)}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -92,7 +92,9 @@ def mirror_raw(connection: sqlite3.Connection, mirror: Mirror) -> None:
     store_raw(connection, raw_values(mirror.rows.values()))
     with connection:
         synced = mirror.composio_user_id, _text(mirror.synced_at or datetime.now(UTC)), mirror.revision
-        connection.execute("INSERT INTO integrations_sync VALUES (?, ?, ?)", synced)
+        connection.execute(
+            "INSERT INTO integrations_sync (composio_user_id, synced_at, revision) VALUES (?, ?, ?)", synced
+        )
 
 
 def sync_raw(connection: sqlite3.Connection, user_id: str, at: datetime) -> None:

@@ -30,6 +30,7 @@ from cogs.integrations.mirror.upkeep import LOOK_SECONDS, Upkeep
 from storage.integrations import ChangeFeed, Store, open_engine, prepare
 from tests.benchmarks.parts import CATALOG, Effort
 from tests.benchmarks.scenery import emptied, fill, touch
+from tests.benchmarks.table import columns
 
 SIZES = {1_000: 8, 10_000: 8, 100_000: 3}
 USER = "discord-{guild_id}"
@@ -84,7 +85,7 @@ async def measured(effort: Effort) -> AsyncIterator[Sequence[str]]:
     sizes = {size: rows for size, rows in SIZES.items() if effort.whole or size < max(SIZES)}
     for name in ("SQLite", "PostgreSQL"):
         for size, rows in sizes.items():
-            async with _database(name) as url:
+            async with database(name) as url:
                 if url is None:
                     yield (name, f"{size:,}", "TEST_POSTGRES_URL is not set", *[""] * 6)
                     break
@@ -92,7 +93,8 @@ async def measured(effort: Effort) -> AsyncIterator[Sequence[str]]:
 
 
 @asynccontextmanager
-async def _database(name: str) -> AsyncIterator[str | None]:
+async def database(name: str) -> AsyncIterator[str | None]:
+    """The URL of an empty one, None where there is no server for it."""
     if name == "SQLite":
         with tempfile.TemporaryDirectory(prefix="integrations-benchmark-") as folder:
             yield f"sqlite+aiosqlite:///{Path(folder) / 'scale.db'}"
@@ -214,8 +216,5 @@ async def _memory(url: str, guilds: Sequence[int]) -> int:
 
 def rendered(lines: Sequence[Sequence[str]], woken: float) -> str:
     """The table as text; *woken* are the seconds that `waking` took."""
-    table = [_HEAD, *lines]
-    widths = [max(len(line[number]) for line in table) for number in range(len(_HEAD))]
-    rows = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in table]
     alone = f"to wake as often and do nothing: {woken * 1000:.1f} ms"
-    return "\n".join([f"One process's servers ({_GOALS})", "", rows[0], "-" * len(rows[0]), *rows[1:], alone])
+    return f"One process's servers ({_GOALS})\n\n{columns(_HEAD, lines)}\n{alone}"

@@ -74,12 +74,13 @@ def _rendered() -> dict[tuple[str, str], bytes]:
                 "order_direction": "desc",
             }
             reply = answer(project, Request("GET", PATH, query), KEY)
-            pages[user(size), cursor] = _response(reply.status, reply.text.encode())
+            pages[user(size), cursor] = response(reply.status, reply.text.encode())
             cursor = reply.body["next_cursor"]
     return pages
 
 
-def _response(status: int, body: bytes) -> bytes:
+def response(status: int, body: bytes) -> bytes:
+    """A whole answer."""
     reason = HTTPStatus(status).phrase
     head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
@@ -102,7 +103,7 @@ class _Server(asyncio.Protocol):
             request, _, self._received = self._received.partition(b"\r\n\r\n")
             query = dict(parse_qsl(urlsplit(request.split(b" ", 2)[1].decode()).query))
             key = query.get("user_ids", ""), query.get("cursor", "")
-            self._transport.write(self._pages.get(key) or _response(404, b"{}"))
+            self._transport.write(self._pages.get(key) or response(404, b"{}"))
 
 
 async def _serve() -> None:

@@ -86,3 +86,11 @@ def _lines(rows: Iterable[Row], widths: Sequence[int]) -> Iterator[str]:
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     aligned = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
     return "  ".join([cells[0].ljust(widths[0]), *aligned[1:]])
+
+
+def columns(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A plain table, each column as wide as it has to be."""
+    table = [head, *lines]
+    widths = [max(len(line[number]) for line in table) for number in range(len(head))]
+    rows = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in table]
+    return "\n".join([rows[0], "-" * len(rows[0]), *rows[1:]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,8 +64,9 @@ async def gateway(standin: StandIn) -> AsyncIterator[ComposioGateway]:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+async def engine(tmp_path: Path, newest: Path) -> AsyncIterator[AsyncEngine]:
     """Over a database file of the newest version."""
+    shutil.copy(newest, tmp_path / "integrations.db")
     opened = open_engine(f"sqlite+aiosqlite:///{tmp_path / 'integrations.db'}")
     await prepare(opened)
     yield opened

@@ -294,7 +294,10 @@ async def test_a_closed_channel_is_logged_once_and_told_when_it_opens(
     await an_hour_later(world)
     assert [record.levelname for record in caplog.records if record.name == DELIVERY] == ["WARNING"]
     listed = shown(await world.manager.slash(world.channel, "integrations list"))
-    assert f"⚠️ The bot cannot post alerts in {ops.mention}: there it lacks **Send Messages**" in listed
+    assert (
+        f"⚠️ The bot cannot post alerts in {ops.mention}: there it lacks **Send Messages** and **Embed Links**."
+        in listed
+    )
     assert "cannot post" not in shown(await world.member.slash(world.channel, "integrations list"))
     assert "it lacks **Send Messages**" in shown(await world.manager.slash(world.channel, "integrations alerts"))
 

@@ -77,6 +77,7 @@ async def damaged_database(_: World, environment: pytest.MonkeyPatch) -> AsyncIt
 
 @asynccontextmanager
 async def the_hosts_own_table(_: World, environment: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    Path("integrations.db").unlink()
     with closing(sqlite3.connect("integrations.db")) as database:
         database.execute("CREATE TABLE integrations_provider (name TEXT)")
     yield "SettingsError: INTEGRATIONS_DATABASE_URL is wrong: the database has"

@@ -183,6 +183,7 @@ async def notes(engine: AsyncEngine) -> list[str]:
 
 
 async def test_an_engine_that_was_handed_over_is_used_and_stays_open(world: World, engine: AsyncEngine) -> None:
+    Path("integrations.db").unlink()
     pool = engine.pool
     await integrations.add_to(bot_of(world), engine=engine)
     await tools(world).sync()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.integrations import ChangeFeed, Store, open_engine, prepare
 from tests.storage.counting import Wire
-from tests.storage.databases import Databases, PostgresDatabases, PostgresServer, SqliteFiles
+from tests.storage.databases import Databases, PostgresDatabases, PostgresServer, SqliteFiles, file_of
 from tests.storage.feeds import followed
 from tests.storage.processes import Processes
 
@@ -92,8 +93,10 @@ async def proxied_engine(url: str, wire: Wire) -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture
-async def store(engine: AsyncEngine) -> Store:
+async def store(engine: AsyncEngine, newest: Path) -> Store:
     """Over a database of the newest version."""
+    if engine.dialect.name == "sqlite":
+        shutil.copy(newest, file_of(engine.url.render_as_string()))
     await prepare(engine)
     return Store(engine)
 

@@ -92,13 +92,12 @@ async def connected(store: Store) -> None:
 @pytest.mark.usefixtures("connected")
 class TestASync:
     async def test_stores_an_edge_for_each_provider_that_changed(self, store: Store, engine: AsyncEngine) -> None:
-        await happens(
-            store, breaks(reason="the token %s 👩‍👩‍👧‍👦"), breaks("notion", after=Condition.NOT_CONNECTED)
-        )
+        why = "the token %s 👩‍👩‍👧‍👦"
+        await happens(store, breaks(reason=why), breaks("notion", after=Condition.NOT_CONNECTED))
 
         facts = (Action.SYNC, State.CONNECTED)
         assert await told(engine) == [
-            Edge(0, HERE, ADA, "gmail", *facts, BROKEN, LATER, "EXPIRED", "the token %s 👩‍👩‍👧‍👦", True, 1, False),
+            Edge(0, HERE, ADA, "gmail", *facts, BROKEN, LATER, "EXPIRED", why, True, 1, False),
             Edge(0, HERE, ADA, "notion", *facts, State.NOT_CONNECTED, LATER, "EXPIRED", None, True, 1, False),
         ]
 
@@ -186,6 +185,7 @@ class TestWhoIsTold:
 
     async def test_is_nobody_with_another_user(self, store: Store, engine: AsyncEngine) -> None:
         await store.wish(Wishes(ELSEWHERE, "eve", alert_channel_id=6))
+        await sync(store, row(composio_user_id="eve"), user="eve")
 
         await happens(store, breaks())
 
@@ -245,7 +245,9 @@ class TestFlips:
     async def test_count_nothing_that_is_an_hour_old(
         self, store: Store, engine: AsyncEngine, before: timedelta, flips: int
     ) -> None:
-        assert await self.flips(store, engine, breaks(at=LATER - before), works()) == flips
+        await store.write([row(state=BROKEN, revision=1)], [breaks(at=LATER - before)])
+
+        assert await self.flips(store, engine, works()) == flips
 
     async def test_count_only_what_comes_or_goes(self, store: Store, engine: AsyncEngine) -> None:
         gone = event(before=Condition.NEEDS_RECONNECT, after=Condition.NOT_CONNECTED, at=LATER)

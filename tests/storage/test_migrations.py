@@ -23,7 +23,7 @@ from tests.storage.counting import counted
 from tests.storage.databases import Databases, execute, file_of, fill, migrate_to, picture
 from tests.storage.feeds import followed, insert_switch, told
 from tests.storage.processes import PREPARE, Processes, python
-from tests.storage.rows import ADA, HERE, NOON, THERE, event, operation, revoked, row, sync, toggled
+from tests.storage.rows import ADA, HERE, LATER, NOON, THERE, event, operation, revoked, row, sync, toggled
 from tests.storage.schema import INDEXES, KEYS, SCHEMA, UNIQUE, kind
 
 pytestmark = pytest.mark.quick
@@ -206,6 +206,28 @@ class TestPreparing:
 
         servers = (await picture(engine, "integrations_server"))["integrations_server"]["rows"]
         assert [row[:3] for row in servers] == [(1, "eve", None), (2, "bob", None)]
+
+    async def test_an_earlier_version_s_servers_have_their_users_read_but_for_those_that_left(
+        self, engine: AsyncEngine
+    ) -> None:
+        await migrate_to(engine, "0004")
+        for server in ("1, 'ada', NULL", "2, 'ada', NULL", f"3, 'bob', '{NOON}'"):
+            columns = "guild_id, composio_user_id, left_at"
+            await execute(engine, f"INSERT INTO integrations_server ({columns}) VALUES ({server})")  # noqa: S608
+
+        await prepare(engine)
+
+        servers = (await picture(engine, "integrations_server"))["integrations_server"]["rows"]
+        assert [(row[0], row[1], row[2] is not None) for row in servers] == [
+            (1, "ada", False),
+            (2, "ada", False),
+            (3, "bob", True),
+        ]
+        assert {row[3:] for row in servers} == {(None,) * 5}
+        store = Store(engine)
+        await store.arrive({4: "eve"})
+        taken = [await store.take_turns(NOON, LATER, LATER, 1) for _ in range(3)]
+        assert [[turn.composio_user_id for turn in turns] for turns in taken] == [["eve"], ["ada"], []]
 
     async def test_a_second_time_changes_nothing(self, engine: AsyncEngine) -> None:
         await prepare(engine)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from typing import cast
 
 import discord
-from discord import app_commands
 
 from storage.integrations import State, Wishes
 
@@ -22,38 +21,12 @@ from .posting import permissions_in
 from .presses import Press
 from .rights import require
 from .states import SIGNS
+from .targets import CHANNELS, Channel, target
 from .text import clean
 
-Channel: TypeAlias = app_commands.AppCommandChannel | app_commands.AppCommandThread
 OFF = "alertsoff"
-# Text, announcements, and threads of both.
-CHANNELS = [
-    discord.ChannelType.text,
-    discord.ChannelType.news,
-    discord.ChannelType.news_thread,
-    discord.ChannelType.public_thread,
-    discord.ChannelType.private_thread,
-]
 # Five rows of five buttons.
 _BUTTONS = 25
-
-
-class _ChannelTransformer(app_commands.Transformer):
-    """As Discord tells of it, with what the person may do there: a thread need not be in discord.py's cache."""
-
-    @property
-    def type(self) -> discord.AppCommandOptionType:
-        return discord.AppCommandOptionType.channel
-
-    @property
-    def channel_types(self) -> list[discord.ChannelType]:
-        return CHANNELS
-
-    async def transform(self, _interaction: discord.Interaction[Any], value: Any, /) -> Channel:
-        return cast("Channel", value)
-
-
-ChannelOption: TypeAlias = app_commands.Transform[Channel, _ChannelTransformer]
 
 
 async def command(context: Context, reply: Reply, channel: Channel | None, role: discord.Role | None) -> None:
@@ -86,12 +59,9 @@ def _refusal(
 ) -> str | None:
     """Why what was asked for is not done, in a sentence for the person; None when it is."""
     if channel:
-        rights = channel.permissions
-        in_thread = isinstance(channel, app_commands.AppCommandThread)
-        writes = rights.send_messages_in_threads if in_thread else rights.send_messages
         if channel.type not in CHANNELS or channel.guild_id != interaction.guild_id:
             return "Alerts go to a text channel, an announcement channel or a thread of this server."
-        if not (rights.administrator or (rights.view_channel and writes)):
+        if not target(interaction, channel).writable:
             return f"You cannot write in {channel.mention} yourself, so you cannot have alerts posted there."
     elif role and not (wishes and wishes.alert_channel_id):
         return "Alerts go nowhere yet. Say where to as well: `/integrations alerts channel:`."

@@ -19,6 +19,7 @@ from ..mirror.revoking import Revoker
 from ..mirror.service import IntegrationService
 from ..mirror.tenancy import Tenancy
 from .answer import Answer, Interaction, Reply
+from .boards import Boards
 from .delivery import Delivery
 from .people import People
 from .posting import Poster
@@ -41,6 +42,7 @@ class Context:
     places: Places
     poster: Poster
     delivery: Delivery
+    boards: Boards
     catalog: Catalog
     tenancy: Tenancy
     dashboard_url: str
@@ -71,6 +73,11 @@ class Context:
         Raises `NotAllowedHereError` and `UnknownProviderError`.
         """
         return self.user_id(interaction), self.catalog.find(name)
+
+    def may_post_again(self, guild_id: int) -> None:
+        """Something was changed that may let the bot into a channel of the server again."""
+        self.boards.opened(guild_id)
+        self.delivery.opened(guild_id)
 
     @asynccontextmanager
     async def answering(self, reply: Reply) -> AsyncIterator[Reply]:

@@ -13,7 +13,7 @@ import discord
 from storage.integrations import Condition, Integration, Mirror, State
 
 from ..mirror.catalog import Catalog, Provider
-from .answer import Answer, Reply
+from .answer import Answer, Place, Reply
 from .buttons import ActionButton, dashboard, press, row_of, turn
 from .channels import trouble
 from .context import Context
@@ -28,6 +28,7 @@ EMBED_BUDGET = 5000
 # A select holds 25 options, and each provider of a page has one.
 PAGE_PROVIDERS = 25
 SYNC = "Sync from Composio"
+NEVER = f"Never synced; press **{SYNC}** to see what is connected"
 # Characters of an account's name. Composio's own, googlecalendar_brave-harbor, have up to about as many.
 _ACCOUNT = 28
 _SELECT = r"integrations-manage:(?P<page>\d+)"
@@ -45,9 +46,22 @@ def page(context: Context, mirror: Mirror, number: int = 1, *, notice: str | Non
     catalog = context.catalog
     shown = page_of(catalog, number)
     text = head(catalog.providers, mirror, _age(context, mirror))
+    embed = _embed(catalog, mirror, shown, f"⚠️ {notice}\n\n{text}" if notice else text)
+    sync = _sync("sync", str(shown.number))
+    return Answer(embed, _buttons(shown, mirror, sync, "page", context.dashboard_url))
+
+
+def board(catalog: Catalog, mirror: Mirror, age: str, dashboard_url: str, mark: str = "") -> Answer:
+    """The first page as a message for all, whose buttons answer who presses; one of them carries the *mark*."""
+    shown = page_of(catalog, 1)
+    embed = _embed(catalog, mirror, shown, head(catalog.providers, mirror, age))
+    return Answer(embed, _buttons(shown, mirror, _sync("resync", mark), "browse", dashboard_url))
+
+
+def _embed(catalog: Catalog, mirror: Mirror, shown: Page, text: str) -> discord.Embed:
     embed = discord.Embed(
         title="Integrations",
-        description=f"⚠️ {notice}\n\n{text}" if notice else text,
+        description=text,
         colour=_colour(mirror.get(provider.id) for provider in catalog.providers),
     )
     for category, providers in shown.sections:
@@ -55,12 +69,12 @@ def page(context: Context, mirror: Mirror, number: int = 1, *, notice: str | Non
     if shown.pages > 1:
         apps = count(len(catalog.providers), "integration")
         embed.set_footer(text=f"Page {shown.number} of {shown.pages} · {apps}")
-    return Answer(embed, _buttons(shown, mirror, context.dashboard_url))
+    return embed
 
 
 def _age(context: Context, mirror: Mirror) -> str:
     if mirror.synced_at is None:
-        return f"Never synced; press **{SYNC}** to see what is connected"
+        return NEVER
     return checked(context.freshness, mirror.composio_user_id, mirror.synced_at)
 
 
@@ -158,10 +172,13 @@ _LONGEST = Integration("", "", State.CONNECTED, enabled=False, account_name="_" 
 # ---------------------------------------------------------------- buttons
 
 
-def _buttons(shown: Page, mirror: Mirror, dashboard_url: str) -> discord.ui.View:
-    sync = ActionButton("sync", str(shown.number), label=SYNC, style=discord.ButtonStyle.primary)
+def _sync(action: str, argument: str) -> ActionButton:
+    return ActionButton(action, argument, label=SYNC, style=discord.ButtonStyle.primary)
+
+
+def _buttons(shown: Page, mirror: Mirror, sync: ActionButton, paging: str, dashboard_url: str) -> discord.ui.View:
     first, last = shown.number == 1, shown.number == shown.pages
-    turning = turn("page", "", shown.number, first=first, last=last) if shown.pages > 1 else []
+    turning = turn(paging, "", shown.number, first=first, last=last) if shown.pages > 1 else []
     options = [_option(provider, mirror.get(provider.id)) for provider in shown.providers]
     return row_of(sync, dashboard(dashboard_url), *turning, ManageSelect(shown.number, options))
 
@@ -200,4 +217,4 @@ async def _turned(context: Context, reply: Reply, argument: str) -> None:
     await show(context, reply, page_number(argument))
 
 
-PRESSES: Mapping[str, Press] = {"page": Press(_turned)}
+PRESSES: Mapping[str, Press] = {"page": Press(_turned), "browse": Press(_turned, Place.PRIVATE)}

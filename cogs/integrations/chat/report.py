@@ -12,7 +12,7 @@ from storage.integrations import Integration
 from ..mirror.errors import ComposioError
 from ..mirror.results import SyncReport
 from . import overview
-from .answer import Answer, Reply
+from .answer import Answer, Place, Reply
 from .buttons import dashboard, row_of
 from .context import Context, log_trouble
 from .limits import GREEN, ORANGE, limited
@@ -130,4 +130,9 @@ def _attention(context: Context, row: Integration) -> str:
     return f"🟠 **{clean(label)}** · {reason(row, label)}"
 
 
-PRESSES: Mapping[str, Press] = {"sync": Press(_pressed)}
+async def _pressed_on_board(context: Context, reply: Reply, _mark: str) -> None:
+    """The board's button: it edits itself, and who pressed is told what changed."""
+    await sync(context, reply)
+
+
+PRESSES: Mapping[str, Press] = {"sync": Press(_pressed), "resync": Press(_pressed_on_board, Place.PRIVATE)}

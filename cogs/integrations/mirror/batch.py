@@ -75,7 +75,7 @@ class BatchReader:
         for turn in turns:
             if found := batch.found.get(turn.composio_user_id):
                 if self._mark(found, turn.rows) == turn.fingerprint:
-                    outcome.checked.append(Checked(turn.composio_user_id, turn.revision, at, turn.fingerprint))
+                    outcome.checked.append(Checked(turn.composio_user_id, turn.revision, at, None))
                 else:
                     changed.append(turn)
         if changed:

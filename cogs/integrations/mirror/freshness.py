@@ -38,12 +38,14 @@ class Freshness:
 
     def is_stale(self, checked_at: datetime | None) -> bool:
         """Whether what was last checked then, None for never, is too old."""
-        stale_at = self.stale_at(checked_at)
-        return stale_at is not None and self._clock() >= stale_at
+        seconds = self.stale_in(checked_at)
+        return seconds is not None and seconds <= 0
 
-    def stale_at(self, checked_at: datetime | None) -> datetime | None:
-        """When what was last checked then is too old; None for never."""
-        return checked_at + INTERVALS * self._interval if checked_at and self._interval else None
+    def stale_in(self, checked_at: datetime | None) -> float | None:
+        """In how many seconds what was last checked then is too old; None for never."""
+        if checked_at is None or not self._interval:
+            return None
+        return (checked_at + INTERVALS * self._interval - self._clock()).total_seconds()
 
     def why(self, composio_user_id: str) -> Why:
         """Why it was not checked, as far as this process knows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -21,6 +22,8 @@ class Places:
         self._wishes: dict[int, Wishes] = {}
         self._guilds: dict[str, set[int]] = {}
         self.followers: list[Callable[[int], None]] = []
+        # Of two changes at once the second begins with what the first has left.
+        self._turn = asyncio.Lock()
 
     def of(self, guild_id: int | None) -> Wishes | None:
         """What a server wants; None for nothing, and until it was read."""
@@ -44,12 +47,13 @@ class Places:
 
     async def change(self, guild_id: int, composio_user_id: str, **wanted: Any) -> Wishes:
         """Store and remember that a server wants this too; the names are those of `Wishes`."""
-        before = self._wishes.get(guild_id) or Wishes(guild_id, composio_user_id)
-        wishes = before._replace(composio_user_id=composio_user_id, **wanted)
-        await self._ledger.wish(wishes)
-        self.drop(guild_id)
-        if wishes.alert_channel_id or wishes.board_message_id:
-            self._remember(wishes)
+        async with self._turn:
+            before = self._wishes.get(guild_id) or Wishes(guild_id, composio_user_id)
+            wishes = before._replace(composio_user_id=composio_user_id, **wanted)
+            await self._ledger.wish(wishes)
+            self.drop(guild_id)
+            if wishes.alert_channel_id or wishes.board_message_id:
+                self._remember(wishes)
         for follower in self.followers:
             follower(guild_id)
         return wishes

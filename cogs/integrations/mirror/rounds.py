@@ -224,9 +224,11 @@ class Rounds:
             await self._end(outcome.suspected, DOUBT + timedelta(seconds=1))
             for user_id in outcome.suspected:
                 self._hearing.suspected(user_id)
-        for turn in chunk:
-            if error := outcome.failed.get(turn.composio_user_id):
-                await self._later([turn], error)
+        failed = [turn for turn in chunk if turn.composio_user_id in outcome.failed]
+        if failed:
+            error = outcome.failed[failed[0].composio_user_id]
+            # When nobody at all can be read, it is not about any of them.
+            await (self._failed if len(failed) == len(chunk) else self._later)(failed, error)
 
     def _reachable(self) -> None:
         self._in_a_row, self._pause = 0, 0.0

@@ -45,7 +45,7 @@ class Servers:
         self._forget_after = forget_after
         self._is_member = is_member
         self.places = Places(ledger)
-        self.on_arrived: Callable[[Collection[int]], None] = _nobody
+        self.on_arrived: list[Callable[[Collection[int]], None]] = []
         self._served: set[int] = set()
         # What is still to be stored, newest last; the worker below takes it from here.
         self._arriving: dict[int, None] = {}
@@ -176,7 +176,8 @@ class Servers:
             except StorageUnavailableError:
                 self._arriving |= dict.fromkeys(guild_id for guild_id in batch if guild_id not in self._leaving)
                 raise
-            self.on_arrived(servers.keys())
+            for follower in self.on_arrived:
+                follower(servers.keys())
 
     def _user_id(self, guild_id: int) -> str | None:
         with suppress(NotAllowedHereError):
@@ -221,7 +222,3 @@ class Servers:
                 self._arriving |= dict.fromkeys(set(page).difference(left))
                 after = page[-1]
         self.work_soon()
-
-
-def _nobody(_guild_ids: Collection[int]) -> None:
-    pass

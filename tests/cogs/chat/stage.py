@@ -127,6 +127,7 @@ def context_over(
         places=parts,
         poster=parts,
         delivery=parts,
+        boards=parts,
         catalog=catalog,
         tenancy=Tenancy(USER, frozenset({GUILD_ID})),
         dashboard_url=dashboard_url,

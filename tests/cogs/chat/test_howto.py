@@ -86,6 +86,7 @@ async def test_i_have_connected_it_is_not_answered_by_a_read_that_began_before(
 
     monkeypatch.setattr(gateway, "accounts", late)
     monkeypatch.setattr(live("mirror.syncs"), "BESIDE_SECONDS", 0.01)
+    monkeypatch.setattr(live("chat.progress"), "PROGRESS_SECONDS", 60.0)  # SimCord would wait for each look
     howto = message_of(await world.member.slash(world.channel, "integrations howto", provider="linear"))
     await world.admin.slash(world.channel, "integrations sync")
     world.composio.connect("linear")

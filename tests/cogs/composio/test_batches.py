@@ -138,9 +138,9 @@ async def test_no_url_that_names_several_users_is_longer_than_4000(
     for number, user in enumerate(users):
         standin.connect("gmail", user_id=user, age=number * DAY)
 
-    await_read = await read(gateway, users)
+    batch = await read(gateway, users)
 
-    assert await_read.found.keys() | await_read.failed.keys() == set(users)
+    assert batch.found.keys() | batch.failed.keys() == set(users)
     for sent, many in zip(standin.requests, asked(standin), strict=True):
         assert many == 1 or len(sent.origin + sent.target) <= 4_000
 

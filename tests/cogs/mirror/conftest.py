@@ -38,7 +38,7 @@ async def other(gateway: ComposioGateway, engine: AsyncEngine, clock: Clock) -> 
 
 
 @pytest.fixture
-async def newest(url: str) -> AsyncIterator[AsyncEngine]:
+async def newest_engine(url: str) -> AsyncIterator[AsyncEngine]:
     """Over a database of the newest version, of the kind that `server` says."""
     opened = open_engine(url)
     await prepare(opened)
@@ -48,14 +48,14 @@ async def newest(url: str) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 async def start(
-    standin: StandIn, gateway: ComposioGateway, newest: AsyncEngine, clock: Clock
+    standin: StandIn, gateway: ComposioGateway, newest_engine: AsyncEngine, clock: Clock
 ) -> AsyncIterator[Start]:
     """Starts another process over the same Composio and database."""
     standin.clock = clock
     started: list[Background] = []
 
     def begin(interval: float = INTERVAL, through: ComposioGateway = gateway) -> Background:
-        started.append(Background(through, newest, clock, interval))
+        started.append(Background(through, newest_engine, clock, interval))
         return started[-1]
 
     yield begin

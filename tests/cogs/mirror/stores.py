@@ -24,6 +24,7 @@ from storage.integrations import (
     Store,
     Switched,
     UnknownOutcomeError,
+    Wishes,
 )
 from tests.cogs.conftest import NOW, USER
 
@@ -213,6 +214,9 @@ class Stage(Store):
         return await self._played(
             "forget_servers", lambda: super(Stage, self).forget_servers(guild_ids, left_before)
         )
+
+    async def wish(self, wishes: Wishes) -> None:
+        await self._played("wish", lambda: super(Stage, self).wish(wishes))
 
     async def forget_events(self, before: datetime) -> int:
         return await self._played("forget_events", lambda: super(Stage, self).forget_events(before))

@@ -9,6 +9,7 @@ import pytest
 
 from bot.sandbox.faults import Meanwhile
 from bot.sandbox.standin import StandIn
+from cogs.integrations.mirror import rounds
 from cogs.integrations.mirror.rounds import LOOK_SECONDS
 from storage.integrations import Action, State
 from tests.cogs.mirror.backgrounds import INTERVAL, Background, Start, both, hangs, lists, user
@@ -210,3 +211,38 @@ class TestWhatIsFound:
 
         assert report.plan.added == ("gmail",)
         await hanging
+
+
+@on_sqlite
+class TestByItself:
+    async def test_it_goes_round_again_and_again(
+        self, process: Background, standin: StandIn, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rounds, "SOON_SECONDS", 0.0)
+        monkeypatch.setattr(rounds, "LOOK_SECONDS", 0.0)
+        await process.serve(1)
+        process.rounds.start()
+
+        async with asyncio.timeout(10):
+            for number in (1, 2, 3):
+                while len(process.heard.read) < number:  # noqa: ASYNC110 – it is the background that does it
+                    await asyncio.sleep(0.01)
+                clock.go_on(seconds=INTERVAL + 1)
+
+        assert len(standin.requests) >= 3
+
+    async def test_an_end_cuts_off_a_read_that_hangs(
+        self, process: Background, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rounds, "SOON_SECONDS", 0.0)
+        before = asyncio.all_tasks()
+        arrived = asyncio.Event()
+        await process.serve(1)
+        standin.fail(Meanwhile(hangs(arrived)))
+        process.rounds.start()
+        await arrived.wait()
+
+        await process.rounds.close()
+
+        left = [task for task in asyncio.all_tasks() - before if "rounds" in repr(task)]
+        assert left == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,6 +11,8 @@ revision = "0005"
 down_revision = "0004"
 
 _TIME = sa.DateTime(timezone=True)
+# Whoever arrives anew is due a year before.
+_SOON = datetime(1971, 1, 1, tzinfo=UTC)
 _COUNTER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
@@ -33,10 +37,11 @@ def _create_turns() -> None:
         sa.Column("failures", sa.Integer, nullable=False),
     )
     op.create_index("ix_integrations_turn_due", "integrations_turn", ["due_at"])
-    op.execute(
+    served = sa.text(
         "INSERT INTO integrations_turn (composio_user_id, due_at, failures)"
-        " SELECT DISTINCT composio_user_id, CURRENT_TIMESTAMP, 0 FROM integrations_server WHERE left_at IS NULL"
+        " SELECT DISTINCT composio_user_id, :soon, 0 FROM integrations_server WHERE left_at IS NULL"
     )
+    op.execute(served.bindparams(sa.bindparam("soon", _SOON, type_=_TIME)))
 
 
 def _create_edges() -> None:
