@@ -16,11 +16,12 @@ class Edge:
     """Between the bot and Discord. It stays when the bot is started anew.
 
     Of the next ``lost`` messages that are sent the answers get lost, and of the next ``swallowed`` the messages.
-    ``nonces`` are what Discord remembers of each for some minutes.
+    ``nonces`` are what Discord remembers of each for some minutes; without ``remembers`` they are always over.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.lost = self.swallowed = 0
+        self.remembers = True
         self.nonces: dict[str, Any] = {}
         self._request = FakeHTTPClient.request
         edge = self
@@ -38,7 +39,7 @@ class Edge:
             raise aiohttp.ServerDisconnectedError
         body = options["json"]
         assert body["enforce_nonce"] is True
-        if body["nonce"] not in self.nonces:
+        if not self.remembers or body["nonce"] not in self.nonces:
             self.nonces[body["nonce"]] = await self._request(client, route, **options)
         if self.lost:
             self.lost -= 1

@@ -209,9 +209,8 @@ async def test_a_message_whose_answer_got_lost_is_not_sent_again(
     world: World, ops: ChannelHandle, edge: Edge
 ) -> None:
     await on(world, ops, "notion")
-    edge.lost = 1
+    edge.lost, edge.remembers = 1, False
     await breaks(world, "notion")
-    edge.nonces.clear()  # minutes have passed
     assert len(await told(world, ops, 30)) == 1
 
     await works(world, "notion")
@@ -237,12 +236,14 @@ async def test_a_restart_after_a_lost_answer_finds_the_message_and_brings_it_up_
     world: World, ops: ChannelHandle, edge: Edge
 ) -> None:
     await on(world, ops, "notion")
-    edge.lost = 10
+    edge.lost, edge.remembers = 1, False
     await breaks(world, "notion")
-    await world.env.bot.close()
+    world.env.inject_error("GET", "/channels/*/messages", status=500, times=None)
+    await told(world, ops)
+    world.env.backend.faults.clear()
     world.composio.connect("notion")
+    await world.env.bot.close()
     await world.env.restart_bot(Bot([GUILD_ID, OTHER]))
-    edge.nonces.clear()
     await synced(world)
 
     [text] = await told(world, ops, 30)

@@ -156,14 +156,14 @@ class Poster:
         work: Coroutine[Any, Any, Any],
         *,
         unclear: Outcome = Outcome.LATER,
-        seconds: float = CALL_SECONDS,
+        seconds: float | None = None,
     ) -> tuple[Outcome, Any]:
         """What came of *work*, and what it returned; *unclear* stands for everything that is no answer."""
         if self._bot.is_closed():
             work.close()
             return Outcome.LATER, None
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(seconds or CALL_SECONDS):
                 return Outcome.DONE, await work
         except (
             discord.RateLimited,

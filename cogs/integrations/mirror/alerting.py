@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -136,31 +136,26 @@ class _Folding:
                 self._put(replace(alert, items=items, next_at=self._now))
 
     def tidy(self) -> None:
-        """Give up what is too old to be sent, drop what nobody wants, and make one of several that wait."""
+        """Give up what is too old to be sent, drop what nobody wants, and put together what waits."""
         for alert in list(self.alerts.values()):
             if not alert.sent and not alert.settled and self._now - alert.changed_at > GIVEN_UP:
                 self._put(replace(alert, settled=True, next_at=None))
         unsent = (alert for alert in self.alerts.values() if not (alert.sent or alert.settled))
         waiting = [alert for alert in unsent if not alert.sending_at]
-        if not self._wanted:
-            self._drop(waiting)
-            return
-        broken = [alert for alert in waiting if not is_over(alert)]
-        self._merge(broken)
-        told = {item.provider for alert in broken for item in alert.items}
-        self._merge([alert for alert in waiting if is_over(alert)], told)
-
-    def _merge(self, alerts: Sequence[Alert], told: Collection[str] = ()) -> None:
-        """Make these the first of them, without what is *told* of elsewhere; of each provider the last counts."""
-        items = {item.provider: item for alert in alerts for item in alert.items if item.provider not in told}
-        self._drop(alerts[1:] if items else alerts)
-        if items:
-            changed_at = max(alert.changed_at for alert in alerts)
-            self._put(replace(alerts[0], items=tuple(items.values()), changed_at=changed_at))
-
-    def _drop(self, alerts: Iterable[Alert]) -> None:
-        for alert in alerts:
+        for alert in waiting:
             del self.alerts[alert.id]
+        for user_id in dict.fromkeys(alert.composio_user_id for alert in waiting if self._wanted):
+            self._gather([alert for alert in waiting if alert.composio_user_id == user_id])
+
+    def _gather(self, waiting: Sequence[Alert]) -> None:
+        """Make one alert of what is broken, and one of what is over already; of each provider the last counts."""
+        items = {item.provider: item for alert in waiting for item in alert.items}.values()
+        broken = tuple(item for item in items if item.unstable or not item.over)
+        over = tuple(item for item in items if item not in broken)
+        changed_at = max(alert.changed_at for alert in waiting)
+        for number, group in enumerate(filter(None, (broken, over))):
+            alert = waiting[number] if number < len(waiting) else replace(waiting[0], id=self._new_id())
+            self._put(replace(alert, items=group, changed_at=changed_at))
 
 
 def _is_break(edge: Edge) -> bool:

@@ -144,7 +144,17 @@ def test_numbers_are_told_with_their_noun(number: int, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(0.0, "1 second"), (8.4, "8 seconds"), (89.0, "89 seconds"), (240.0, "4 minutes")]
+    ("seconds", "said"),
+    [
+        (0.0, "1 second"),
+        (8.4, "8 seconds"),
+        (89.0, "89 seconds"),
+        (240.0, "4 minutes"),
+        (5340.0, "89 minutes"),
+        (7200.0, "2 hours"),
+        (47.4 * 3600, "47 hours"),
+        (50 * 3600.0, "2 days"),
+    ],
 )
-def test_a_wait_is_told_in_seconds_or_minutes(seconds: float, said: str) -> None:
+def test_a_time_is_told_in_what_is_easiest_to_read(seconds: float, said: str) -> None:
     assert seconds_in_words(seconds) == said
