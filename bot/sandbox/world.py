@@ -9,14 +9,13 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
 
 import discord
 from simcord.actors import MemberActor
 from simcord.builders import ChannelHandle
 from simcord.env import Env
 
-from bot.client import EXTENSION, Bot
+from bot.client import Bot
 from bot.sandbox.standin import StandIn
 from cogs.integrations.mirror.syncs import SHARED_SECONDS
 from cogs.integrations.settings import SHORTEST_INTERVAL
@@ -120,7 +119,8 @@ async def set_the_scene(world: World) -> None:
 async def keep_fresh(world: World) -> None:
     """From now on the bot notices by itself, tells the channel what breaks, and keeps a board there."""
     with _environment({**world.settings, "INTEGRATIONS_SYNC_INTERVAL": str(SHORTEST_INTERVAL)}):
-        await cast("Bot", world.env.bot).reload_extension(EXTENSION)
+        await world.env.bot.close()
+        await world.env.restart_bot(Bot([GUILD_ID]))
     await world.admin.slash(world.channel, "integrations alerts", channel=world.channel)
     await world.admin.slash(world.channel, "integrations board")
 
