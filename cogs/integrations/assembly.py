@@ -124,7 +124,7 @@ def _context(bot: AnyBot, settings: IntegrationsSettings, mirror: _Mirror, upkee
     upkeep.followers += [boards, delivery]
     servers.on_arrived += [boards.arrived, delivery.arrived]
     servers.places.followers.append(delivery.moved)
-    ledger.checks.on_moved = boards.checked
+    ledger.checks.on_checked = boards.checked
     return Context(
         service=service,
         revoker=revoker,

@@ -203,6 +203,18 @@ async def test_deleting_the_message_ends_it_at_the_next_edit(world: World) -> No
     assert boards(world.channel) == []
 
 
+async def test_deleting_its_channel_ends_it(world: World) -> None:
+    elsewhere = world.guild.create_text_channel("ops")
+    await placed(world, elsewhere)
+    channel = world.env.bot.get_channel(elsewhere.id)
+    assert isinstance(channel, discord.TextChannel)
+
+    await channel.delete()
+    await world.env.settle()
+
+    assert stored() == (None, None)
+
+
 async def test_members_cannot_post_it(world: World) -> None:
     result = await world.member.slash(world.channel, "integrations board")
 

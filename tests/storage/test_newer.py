@@ -27,7 +27,9 @@ async def test_a_row_in_a_state_of_a_newer_version_can_be_read(store: Store, eng
     found = (await store.read(ADA)).get("gmail")
 
     assert (found.state, found.condition) == (State.NEWER, Condition.NEWER)
-    assert await store.read_facts([ADA]) == {ADA: Facts([Fact("gmail", Condition.NEWER, "gmail")], {})}
+    assert await store.read_facts([ADA]) == {
+        ADA: Facts([Fact("gmail", Condition.NEWER, "gmail")], {}, synced_at=NOON)
+    }
     switched = await store.set_enabled(ADA, "gmail", HERE, enabled=False)
     assert switched == Switched(found, changed=False, synced_at=NOON)
     assert (await store.read(ADA, HERE)).get("gmail") == found

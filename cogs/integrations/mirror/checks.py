@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 from storage.integrations import Store
@@ -16,19 +16,20 @@ LATE = timedelta(minutes=3)
 
 
 class Checks:
-    """Raises `StorageUnavailableError`. ``on_moved`` is told of whom something newer is known."""
+    """Raises `StorageUnavailableError`. ``on_checked`` is told of who was, also where memory knew already."""
 
     def __init__(self, store: Store, waits: Waits, known: Known) -> None:
         self._store = store
         self._waits = waits
         self._known = known
         self._learned: datetime | None = None
-        self.on_moved: Callable[[Collection[str]], None] = _nobody
+        self.on_checked: Callable[[Collection[str]], None] = _nobody
 
-    def stored(self, checked: Iterable[tuple[str, datetime]], now: datetime) -> None:
+    def stored(self, checked: Collection[tuple[str, datetime]], now: datetime) -> None:
         """These Composio users are stored as read then; see `Known.checked`."""
-        if moved := [user_id for user_id, at in checked if self._known.checked(user_id, at, now + LATE)]:
-            self.on_moved(moved)
+        for user_id, at in checked:
+            self._known.checked(user_id, at, now + LATE)
+        self.on_checked([user_id for user_id, _ in checked])
 
     async def learn(self, now: datetime) -> None:
         """Take in whom other processes have read since the last time; to be called about once a minute.

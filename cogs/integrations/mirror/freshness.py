@@ -32,7 +32,7 @@ class Freshness:
     def __init__(self, interval: float, clock: Callable[[], datetime]) -> None:
         self._interval = timedelta(seconds=interval)
         self._clock = clock
-        self._began = clock()
+        self._began = clock() if interval else None
         self._everyone: IntegrationError | None = None
         self._failing: dict[str, Why] = {}
 
@@ -51,7 +51,7 @@ class Freshness:
         """Why it was not checked, as far as this process knows."""
         if found := self._everyone or self._failing.get(composio_user_id):
             return found
-        starting = self._clock() < self._began + self._interval
+        starting = self._began is not None and self._clock() < self._began + self._interval
         return Unchecked.STARTING if starting else Unchecked.UNKNOWN
 
     def failed(self, composio_user_ids: Collection[str] | None, error: IntegrationError) -> None:

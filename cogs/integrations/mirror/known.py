@@ -179,17 +179,16 @@ class Known:
         _, _, at = self._entries.get(composio_user_id, _UNREAD)
         return None if at is None else datetime.fromtimestamp(at, UTC)
 
-    def checked(self, composio_user_id: str, at: datetime, now: datetime) -> bool:
-        """Take in that it is stored as read *at*; False when nothing is known of it, or something newer is.
+    def checked(self, composio_user_id: str, at: datetime, now: datetime) -> None:
+        """Take in that it is stored as read *at*, unless nothing is known of it, or something newer.
 
         What is known as later than *now* is not newer: the clock was put back. The store has the same rule.
         """
         _, text, known = self._entries.get(composio_user_id, _UNREAD)
         if text is None or (known is not None and at.timestamp() <= known <= now.timestamp()):
-            return False
+            return
         # What is being read right now may have looked before that was stored.
         self._entries[composio_user_id] = self.ticket(), text, at.timestamp()
-        return True
 
     def unknow(self, composio_user_id: str) -> None:
         """Forget what it has, but go on tracking it: whoever asks has to read. It is among the ``unread`` then."""

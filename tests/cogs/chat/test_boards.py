@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -25,6 +25,7 @@ from tests.cogs.chat.stage import DASHBOARD, NOON, USER, written
 from tests.cogs.mirror.serving import Serving, user
 from tests.cogs.mirror.stores import Gate, row
 
+LATE = NOON + timedelta(hours=3)
 CHANNEL, OTHER = 70, 71
 
 
@@ -346,6 +347,33 @@ async def test_a_channel_that_opens_is_looked_at_at_once(scene: Scene, monkeypat
 
 def test_the_pause_has_an_end() -> None:
     assert [pause(failures) for failures in (1, 2, 9, 10, 100_000)] == [FIRST_PAUSE, 20, 2560, 3600, 3600]
+
+
+async def test_a_stale_board_is_fresh_when_others_have_checked_though_memory_knew_it_already(scene: Scene) -> None:
+    store, ledger = scene.serving.store, scene.serving.ledger
+    ledger.checks.on_checked = scene.boards.checked
+    await store.record_sync(await store.read(user(1)), [], NOON)
+    scene.now = LATE
+    await scene.place()
+    await scene.true("⚠️ Not checked since")
+
+    await store.record_sync(await store.read(user(1)), [], LATE)
+    await ledger.read(user(1), 1)  # somebody has a look
+    await ledger.checks.learn(LATE)
+
+    await scene.true(f"Checked <t:{int(LATE.timestamp())}:R>")
+
+
+async def test_a_choice_and_an_edit_at_once_lose_nothing(scene: Scene) -> None:
+    places = scene.serving.servers.places
+
+    await asyncio.gather(
+        *(places.change(1, user(1), **wanted) for wanted in ({"alert_channel_id": 5}, {"board_shown": "ab"}))
+    )
+
+    [stored] = await scene.serving.store.wishes([1])
+    assert (stored.alert_channel_id, stored.board_shown) == (5, "ab")
+    assert places.of(1) == stored
 
 
 async def test_a_board_cannot_be_posted_while_the_database_is_away(scene: Scene) -> None:

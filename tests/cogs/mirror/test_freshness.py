@@ -135,8 +135,8 @@ def test_of_whom_nothing_was_read_or_kept_there_is_no_time() -> None:
     known = Known(DEFAULT)
     known.track(USER)
 
-    assert not known.checked(USER, NOW, NOW)
-    assert not known.checked("bob", NOW, NOW)
+    known.checked(USER, NOW, NOW)
+    known.checked("bob", NOW, NOW)
 
     assert known.checked_at(USER) is known.checked_at("bob") is None
 
@@ -161,7 +161,7 @@ def test_what_is_not_known_any_more_has_no_time() -> None:
 def test_a_time_goes_back_only_where_the_clock_did(at: datetime, now: datetime, then: datetime) -> None:
     known = known_at(NOW)
 
-    assert known.checked(USER, at, now) is (then != NOW)
+    known.checked(USER, at, now)
 
     assert known.checked_at(USER) == then
 
@@ -231,7 +231,7 @@ async def test_a_server_that_may_not_use_the_integrations_has_no_time(serving: S
 
 async def test_a_sync_without_changes_moves_the_time_and_tells(serving: Serving) -> None:
     told: list[list[str]] = []
-    serving.ledger.checks.on_moved = lambda users: told.append(list(users))
+    serving.ledger.checks.on_checked = lambda users: told.append(list(users))
 
     await serving.ledger.record_sync(await serving.ledger.read(user(1)), [], NOW, [])
 
