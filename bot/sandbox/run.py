@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from simcord.backend.errors import SetupError
+from simcord.env import Env
 from simcord.preview import Preview
 
 from bot.sandbox.text import readable
@@ -78,30 +79,30 @@ async def keep_time(world: World, preview: Preview, tick: float = TICK_SECONDS) 
         world.env.backend.advance_clock(now - last)
         last = now
         preview.capture_time = world.env.now()
-        _at_once(world.env.settle(timeout=0), steps=1)
-        posted = sum(_posts(request) for request in world.env.http_requests)
-        if posted != shown and _at_once(preview.refresh(), steps=5):
+        _begin_what_is_due(world.env)
+        posted = sum(map(_is_post, world.env.http_requests))
+        if posted != shown:
             shown = posted
+            _publish(preview)
 
 
-def _posts(request: Any) -> bool:
+def _begin_what_is_due(env: Env) -> None:
+    """Call the timers whose time has come, and give way to nobody meanwhile; what they wake goes on by itself.
+
+    SimCord does one thing at a time. To settle in peace would take it some turns of the loop, and what a visitor
+    does in one of them would be refused, which a page never gets over: its buttons stay grey until it is reloaded.
+    """
+    settling = env.settle(timeout=0)
+    with contextlib.suppress(SetupError):  # a visitor is just doing something, and that settles too
+        settling.send(None)
+    settling.close()
+
+
+def _is_post(request: Any) -> bool:
     return bool(request.method != "GET" and request.path.startswith("/channels/"))
 
 
-def _at_once(work: Coroutine[Any, Any, None], *, steps: int) -> bool:
-    """Whether *work* came to its end in so many turns of the loop, none of which is given to anybody else.
-
-    SimCord does one thing at a time. What a visitor does meanwhile would be refused, which a page never gets over:
-    its buttons stay grey until it is reloaded. One step suffices to call the timers whose time has come.
-    """
-    try:
-        for _ in range(steps):
-            if work.send(None) is not None:  # it waits for something that takes its time
-                return False
-    except StopIteration:
-        return True
-    except SetupError:  # a visitor is just doing something, and that settles and shows everything too
-        return False
-    finally:
-        work.close()
-    return False
+def _publish(preview: Preview) -> None:
+    # What `Preview.refresh` does, but for the settling, which is no more in peace here than above.
+    for page in list(preview._pages.values()):  # noqa: SLF001
+        preview._publish(page, reason="refresh")  # noqa: SLF001

@@ -121,8 +121,8 @@ async def keep_fresh(world: World) -> None:
     with _environment({**world.settings, "INTEGRATIONS_SYNC_INTERVAL": str(SHORTEST_INTERVAL)}):
         await world.env.bot.close()
         await world.env.restart_bot(Bot([GUILD_ID]))
-    await world.admin.slash(world.channel, "integrations alerts", channel=world.channel)
-    await world.admin.slash(world.channel, "integrations board")
+    await world.admin.slash(world.back_room, "integrations alerts", channel=world.channel)
+    await world.admin.slash(world.back_room, "integrations board", channel=world.channel)
 
 
 async def later(world: World) -> None:

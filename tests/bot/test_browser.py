@@ -108,13 +108,20 @@ async def use(page: Page, command: str) -> Locator:
     return messages.nth(before)
 
 
+@pytest.fixture
+async def channel(sandbox: Sandbox, page: Page) -> Locator:
+    """The messages of the channel; the last one is the board."""
+    await page.goto(sandbox.channel)
+    await page.wait_for_function(READY)
+    return page.locator("#channel-message-list > article")
+
+
 async def test_a_visitor_connects_an_app_and_sees_the_list_brought_up_to_date(
-    sandbox: Sandbox, page: Page
+    sandbox: Sandbox, page: Page, channel: Locator
 ) -> None:
     from playwright.async_api import expect  # noqa: PLC0415 – where it is missing this test is skipped
 
-    await page.goto(sandbox.channel)
-    await page.wait_for_function(READY)
+    board = channel.nth(await channel.count() - 1)
     await page.get_by_label("Viewing as").select_option(label="Max (member)")
     await page.wait_for_function(READY)
     newest = await use(page, "/integrations list")
@@ -129,11 +136,35 @@ async def test_a_visitor_connects_an_app_and_sees_the_list_brought_up_to_date(
     await expect(dashboard.get_by_role("row", name="Linear")).to_contain_text("Connected")
 
     await page.bring_to_front()
+    await expect(board).to_contain_text("🟢 Linear · Connected")
     await page.wait_for_function(READY)
     await newest.get_by_role("button", name="Sync from Composio").click()
     await expect(newest).to_contain_text("🟢 Linear · Connected")
-    report = page.locator("#channel-message-list > article").last
-    await expect(report).to_contain_text("Only you can see this")
-    await expect(report).to_contain_text("Synced: 1 added, 0 removed")
+    await expect(channel.last).to_contain_text("Only you can see this")
+
+    assert await sandbox.stop() == (0, "")
+
+
+async def test_the_bot_tells_by_itself_what_breaks_and_what_works_again(
+    sandbox: Sandbox, page: Page, channel: Locator
+) -> None:
+    from playwright.async_api import expect  # noqa: PLC0415 – where it is missing this test is skipped
+
+    before = await channel.count()
+    board = channel.nth(before - 1)
+    await expect(board).to_contain_text("🟢 Google Docs · Connected")
+    assert page.context.browser is not None
+    dashboard = await page.context.browser.new_page()
+    await dashboard.goto(sandbox.dashboard)
+
+    await dashboard.get_by_role("row", name="Google Docs").get_by_role("button", name="Expire").click()
+    alert = channel.nth(before)
+    await expect(alert).to_contain_text("🟠 Google Docs needs reconnecting")
+    await expect(board).to_contain_text("🟠 Google Docs · Needs reconnecting")
+
+    await dashboard.get_by_role("button", name="Connect Google Docs").click()
+    await expect(alert).to_contain_text("🟢 Google Docs works again")
+    await expect(board).to_contain_text("🟢 Google Docs · Connected")
+    await expect(channel).to_have_count(before + 1)
 
     assert await sandbox.stop() == (0, "")
