@@ -38,6 +38,7 @@ from .mirror.revoking import Revoker
 from .mirror.rounds import Pace, Rounds
 from .mirror.servers import Servers
 from .mirror.service import IntegrationService
+from .mirror.tenancy import Tenancy
 from .mirror.upkeep import Upkeep
 from .settings import IntegrationsSettings
 
@@ -56,10 +57,10 @@ async def add_to(bot: AnyBot, settings: IntegrationsSettings | None, engine: Asy
 async def _cog(
     bot: AnyBot, settings: IntegrationsSettings, engine: AsyncEngine | None, opened: Closing
 ) -> IntegrationsCog:
-    providers = read_catalog(settings)
+    rules = _Rules(settings.tenancy, read_catalog(settings))  # what is wrong is refused before anything is opened
     engine = await _engine(settings, engine, opened)
     gateway = await _gateway(settings, opened)
-    mirror = _mirror(bot, settings, Store(engine), gateway, providers)
+    mirror = _mirror(bot, settings, Store(engine), gateway, rules)
     feed = await _feed(engine)
     upkeep = _upkeep(settings, feed, mirror)
     context = _context(bot, settings, mirror, upkeep)
@@ -73,10 +74,17 @@ async def _cog(
     return IntegrationsCog(bot, context=context, servers=mirror.servers, upkeep=upkeep, resources=opened)
 
 
+class _Rules(NamedTuple):
+    """Which servers may use which Composio user, and which providers there are."""
+
+    tenancy: Tenancy
+    providers: catalog.Catalog
+
+
 class _Mirror(NamedTuple):
     """The use cases, and what they stand on."""
 
-    providers: catalog.Catalog
+    rules: _Rules
     ledger: Ledger
     servers: Servers
     service: IntegrationService
@@ -88,13 +96,13 @@ def _mirror(
     settings: IntegrationsSettings,
     store: Store,
     accounts: ComposioGateway,
-    providers: catalog.Catalog,
+    rules: _Rules,
 ) -> _Mirror:
-    clock = discord.utils.utcnow
+    clock, providers = discord.utils.utcnow, rules.providers
     ledger = Ledger(store, Known(providers), lambda change: bot.dispatch("integration_change", change))
     service = IntegrationService(accounts=accounts, ledger=ledger, catalog=providers, clock=clock)
     revoker = Revoker(accounts=accounts, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate)
-    return _Mirror(providers, ledger, _servers(bot, settings, ledger), service, revoker)
+    return _Mirror(rules, ledger, _servers(bot, settings, ledger), service, revoker)
 
 
 def _upkeep(settings: IntegrationsSettings, feed: ChangeFeed, mirror: _Mirror) -> Upkeep:
@@ -113,7 +121,7 @@ def _upkeep(settings: IntegrationsSettings, feed: ChangeFeed, mirror: _Mirror) -
 
 
 def _context(bot: AnyBot, settings: IntegrationsSettings, mirror: _Mirror, upkeep: Upkeep) -> Context:
-    providers, ledger, servers, service, revoker = mirror
+    (tenancy, providers), ledger, servers, service, revoker = mirror
     poster, freshness = Poster(bot), Freshness(settings.sync_interval, discord.utils.utcnow)
     render = partial(board.render, providers, freshness, settings.dashboard_url)
     boards = Boards(service=service, servers=servers, poster=poster, render=render)
@@ -128,13 +136,13 @@ def _context(bot: AnyBot, settings: IntegrationsSettings, mirror: _Mirror, upkee
     return Context(
         service=service,
         revoker=revoker,
-        access=Access(servers=servers, service=service, catalog=providers, tenancy=settings.tenancy),
+        access=Access(servers=servers, service=service, catalog=providers, tenancy=tenancy),
         places=servers.places,
         poster=poster,
         delivery=delivery,
         boards=boards,
         catalog=providers,
-        tenancy=settings.tenancy,
+        tenancy=tenancy,
         dashboard_url=settings.dashboard_url,
         freshness=freshness,
     )
@@ -145,7 +153,7 @@ def _rounds(settings: IntegrationsSettings, gateway: ComposioGateway, ledger: Le
     return Rounds(
         reader=BatchReader(accounts=gateway, ledger=ledger, catalog=context.catalog, clock=clock),
         ledger=ledger,
-        tenancy=settings.tenancy,
+        tenancy=context.tenancy,
         hearing=context.freshness,
         pace=Pace(settings.sync_interval, clock),
     )
