@@ -303,5 +303,7 @@ class TestWishes:
 def test_rows_have_what_the_values_have() -> None:
     assert {column.name for column in alerts.columns} == set(Alert.__dataclass_fields__)
     assert item().works is False
-    assert item(worked_at=NOON).works is True
+    assert item(worked_at=NOON).over is True
+    assert item(worked_at=NOON).works is False  # taken away
+    assert replace(item(worked_at=NOON), state=State.CONNECTED).works is True
     assert Condition.CONNECTED.value == State.CONNECTED.value  # an edge reads the one as the other

@@ -94,9 +94,11 @@ class Rounds:
         self._timer: asyncio.TimerHandle | None = None
         self._unreachable = False
         self._pause = 0.0
-        # Of the round that runs: how many batches have failed since one worked, and why no more are begun.
+        # Of the round that runs: how many batches have failed since one worked, why no more are begun, and of how
+        # many users it is news that they cannot be read.
         self._in_a_row = 0
         self._stopped_by: ComposioError | None = None
+        self._news: tuple[int, ComposioError | None] = 0, None
 
     def start(self) -> None:
         """Begin."""
@@ -133,7 +135,7 @@ class Rounds:
             return await self._round()
 
     async def _round(self) -> float:
-        self._in_a_row, self._stopped_by = 0, None
+        self._in_a_row, self._stopped_by, self._news = 0, None, (0, None)
         batches: set[asyncio.Task[None]] = set()
         try:
             while self._stopped_by is None and (turns := await self._take()) is not None:
@@ -146,14 +148,15 @@ class Rounds:
             for batch in batches:
                 batch.cancel()
         if self._stopped_by or self._in_a_row:
-            return self._rest()
+            return self._rest(self._stopped_by or self._news[1])
+        if self._news[0]:
+            log.warning("could not read %d Composio users by itself: %r", *self._news)
         due = await self._ledger.turns.next()
         left = (due - self._pace.clock()).total_seconds() if due else LOOK_SECONDS
         return max(SOON_SECONDS, min(left, LOOK_SECONDS))
 
-    def _rest(self) -> float:
+    def _rest(self, error: ComposioError | None) -> float:
         """How long to leave Composio alone."""
-        error = self._stopped_by
         if isinstance(error, ComposioBudgetError):
             return max(SOON_SECONDS, error.retry_after)
         if not self._unreachable:
@@ -250,8 +253,7 @@ class Rounds:
     async def _later(self, chunk: Sequence[Turn], error: ComposioError) -> None:
         """These are read again after a pause that doubles each time, and fewer of them together."""
         failures = max(turn.failures for turn in chunk)
-        if not failures:
-            log.warning("could not read %d Composio users by itself: %r", len(chunk), error)
+        self._news = self._news[0] + (0 if failures else len(chunk)), error
         self._hearing.failed(_users(chunk), error)
         pause = min(FIRST_PAUSE * 2.0 ** min(failures, 10), LAST_PAUSE)
         await self._end(_users(chunk), timedelta(seconds=pause), failed=True)
