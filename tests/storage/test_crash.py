@@ -319,7 +319,9 @@ async def test_a_kill_at_any_moment_of_a_migration_leaves_the_old_or_the_new_and
     was_stored = []
 
     await set_back()
-    for moment in count(1):
+    # From older versions every fifth moment: the steps are those that are looked at one by one from nothing.
+    step = 5 if version in VERSIONS[:-2] else 1
+    for moment in count(1, step):
         # Over what the kill before this one has left: each start gets one moment further.
         ended = await processes.run("migrate", url, dies_at=moment, of_a_host=of_a_host)
         if ended == FINISHED:
@@ -335,6 +337,6 @@ async def test_a_kill_at_any_moment_of_a_migration_leaves_the_old_or_the_new_and
 
     assert await look() == after
     rolled_back = len(list(takewhile(lambda stored: not stored, was_stored)))
-    assert rolled_back > 20, "the migration has more statements than that"
+    assert rolled_back * step > 20, "the migration has more statements than that"
     assert was_stored[rolled_back:]
     assert all(was_stored[rolled_back:])

@@ -140,7 +140,7 @@ class Stepwise:
         return Switched(now, changed=changes)
 
     async def record_sync(
-        self, seen: Mirror, changes: Sequence[Integration], at: datetime, happened: Sequence[Event]
+        self, seen: Mirror, changes: Sequence[Integration], _at: datetime, _happened: Sequence[Event], _mark: None
     ) -> frozenset[str]:
         await self._step()
         for one in changes:
