@@ -338,5 +338,5 @@ async def test_a_kill_at_any_moment_of_a_migration_leaves_the_old_or_the_new_and
     assert await look() == after
     rolled_back = len(list(takewhile(lambda stored: not stored, was_stored)))
     assert rolled_back * step > 20, "the migration has more statements than that"
-    assert was_stored[rolled_back:]
+    assert was_stored[rolled_back:] or step > 1
     assert all(was_stored[rolled_back:])

@@ -8,10 +8,11 @@ from typing import Any
 import discord
 import pytest
 
+from cogs.integrations.chat import posting
 from cogs.integrations.chat.answer import Answer
 from cogs.integrations.chat.buttons import ActionButton, row_of
 from cogs.integrations.chat.posting import Outcome, Poster
-from tests.conftest import World, live
+from tests.conftest import World
 
 MARK = "0123456789abcdef"
 ANSWER = Answer(text="@everyone", view=row_of(ActionButton("alerted", MARK, label="Show all")))
@@ -72,7 +73,7 @@ async def test_what_discord_refuses_has_a_name(
 
 
 async def test_every_call_ends(world: World, poster: Poster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live("chat.posting"), "CALL_SECONDS", 0.01)
+    monkeypatch.setattr(posting, "CALL_SECONDS", 0.01)
 
     async def silent(*_given: Any, **_more: Any) -> None:
         await asyncio.Event().wait()
