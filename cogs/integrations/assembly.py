@@ -34,8 +34,9 @@ from .mirror.errors import CatalogError, SettingsError
 from .mirror.freshness import Freshness
 from .mirror.known import Known
 from .mirror.ledger import Ledger
+from .mirror.pace import Pace
 from .mirror.revoking import Revoker
-from .mirror.rounds import Pace, Rounds
+from .mirror.rounds import Rounds
 from .mirror.servers import Servers
 from .mirror.service import IntegrationService
 from .mirror.tenancy import Tenancy

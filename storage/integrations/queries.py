@@ -77,12 +77,18 @@ async def commit(connection: AsyncConnection) -> None:
         raise UnknownOutcomeError(f"no answer to the commit: {reason}") from None
 
 
-def upsert(insert: Any, *columns: str) -> Any:
-    """Insert, or update *columns* where the stored revision is the one before; gives the keys of what it wrote."""
+def upsert(insert: Any, *columns: str, only: Any = None) -> Any:
+    """Insert, or update *columns* where the stored revision is the one before; gives the keys of what it wrote.
+
+    Where something is stored, *only* is a further condition.
+    """
     table = insert.table
     return insert.on_conflict_do_update(
         index_elements=table.primary_key.columns,
         set_={name: insert.excluded[name] for name in (*columns, "revision")},
         # A plain 1 would be a parameter, bound again for every row.
-        where=table.c.revision == insert.excluded.revision - sa.literal_column("1"),
+        where=sa.and_(
+            table.c.revision == insert.excluded.revision - sa.literal_column("1"),
+            sa.true() if only is None else only,
+        ),
     ).returning(*table.primary_key.columns)

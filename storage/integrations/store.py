@@ -18,7 +18,7 @@ from .rows import EVENT_COLUMNS, event, integration
 from .servers import Servers
 from .switches import ENABLED, OTHERS, Switches, is_of, remember
 from .tables import changes, events, integrations, operations, switches, syncs
-from .turns import Turns
+from .turns import Turns, not_overtaken, too_late
 from .values import Action, Event, Fact, Facts, Integration, Mirror, condition_of
 
 # For so long what an interrupted revoke has left is tried to be seen. After that syncs go on without.
@@ -32,7 +32,7 @@ class Store(Servers, Switches, Operations, Turns, Alerts):
     def __init__(self, engine: AsyncEngine) -> None:
         super().__init__(engine)
         # Made once: to make a statement takes longer than to look one up by what it was compiled to.
-        self._upsert_sync = upsert(self._insert(syncs), *_SYNC)
+        self._upsert_sync = upsert(self._insert(syncs), *_SYNC, only=not_overtaken())
 
     async def read(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:
         """Everything about one Composio user as a server sees it, in one statement and so of one moment."""
@@ -106,6 +106,7 @@ class Store(Servers, Switches, Operations, Turns, Alerts):
     ) -> None:
         values = dict.fromkeys(_SYNC) | {"synced_at": at, "fingerprint": fingerprint}
         values |= {"composio_user_id": seen.composio_user_id, "revision": seen.revision + 1}
+        values |= {"read_at": at, "too_late": too_late(at)}
         if (await connection.execute(self._upsert_sync, values)).first() is None:
             raise OutdatedError(seen.composio_user_id)
 

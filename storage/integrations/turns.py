@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -14,6 +14,22 @@ from .tables import integrations, servers, syncs, turns
 
 # Before all who have been read: whoever is new comes first.
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+# No read takes longer. What is stored as later than that was stored by a clock that has been put back since.
+LATEST = timedelta(minutes=10)
+
+
+def too_late(at: datetime) -> datetime:
+    """No read that began then is stored as later than this."""
+    return min(at, datetime.max.replace(tzinfo=UTC) - LATEST) + LATEST
+
+
+def not_overtaken() -> Any:
+    """Whether what was read at ``read_at`` is newer than the read that is stored."""
+    read_at = sa.bindparam("read_at", type_=syncs.c.synced_at.type)
+    too_late = sa.bindparam("too_late", type_=syncs.c.synced_at.type)
+    return (syncs.c.synced_at <= read_at) | (syncs.c.synced_at > too_late)
 
 
 class Turn(NamedTuple):
@@ -50,31 +66,20 @@ class Checked(NamedTuple):
 class Turns(Queries):
     """The queries about turns."""
 
-    async def take_turns(self, now: datetime, until: datetime, far: datetime, limit: int) -> list[Turn]:
+    async def take_turns(
+        self, now: datetime, until: datetime, far: datetime, farthest: datetime, limit: int
+    ) -> list[Turn]:
         """Take those that have waited longest, at most *limit*; nobody else takes them before *until*.
 
         They come in the order in which they were last read, those that never were first.
 
-        A turn that is due after *far* was put there by a clock that has been put back since: it is taken too.
+        A turn that is due after *far*, or after *farthest* when the user could not be read, was put there by a
+        clock that has been put back since, or for a longer interval: it is taken too.
         """
-        # Apart, so that it is looked for once: PostgreSQL may do a subquery again and again, and find others.
-        due = (
-            sa.select(turns.c.composio_user_id)
-            .where(turns.c.due_at <= now)
-            .order_by(turns.c.due_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-            .cte("due")
-        )
-        take = (
-            sa.update(turns)
-            .where(turns.c.composio_user_id.in_(sa.select(due.c.composio_user_id)))
-            .values(due_at=until)
-            .returning(turns.c.composio_user_id)
-        )
+        lost = (turns.c.due_at > far) & ((turns.c.failures == 0) | (turns.c.due_at > farthest))
         async with self._transaction() as connection:
-            await connection.execute(sa.update(turns).where(turns.c.due_at > far).values(due_at=now))
-            taken = list((await connection.execute(take)).scalars())
+            await connection.execute(sa.update(turns).where(lost).values(due_at=now))
+            taken = list((await connection.execute(_take(now, until, limit))).scalars())
             if not taken:
                 return []
             found = (await connection.execute(_TAKEN, {"taken": taken})).all()
@@ -124,9 +129,11 @@ class Turns(Queries):
 
     async def suspect(self, composio_user_id: str, revision: int, at: datetime, lost: Sequence[str]) -> None:
         """Remember that a read has seen that all these providers are lost, unless a newer sync is stored."""
-        of = (syncs.c.composio_user_id == composio_user_id) & (syncs.c.revision == revision)
+        of = (syncs.c.composio_user_id == composio_user_id) & (syncs.c.revision == revision) & not_overtaken()
+        when = {"read_at": at, "too_late": too_late(at)}
         async with self._transaction() as connection:
-            await connection.execute(sa.update(syncs).where(of).values(suspected_at=at, suspected=list(lost)))
+            suspected = sa.update(syncs).where(of).values(suspected_at=at, suspected=list(lost))
+            await connection.execute(suspected, when)
 
     async def drop_turns(self, composio_user_ids: Collection[str]) -> None:
         """Read those of these that have no server no more by itself; when one arrives they are brought back."""
@@ -142,6 +149,24 @@ class Turns(Queries):
         statement = sa.select(syncs.c.composio_user_id, syncs.c.synced_at).where(syncs.c.synced_at > since)
         async with self._reading() as connection:
             return [(user_id, at) for user_id, at in await connection.execute(statement)]
+
+
+def _take(now: datetime, until: datetime, limit: int) -> Any:
+    # Apart, so that it is looked for once: PostgreSQL may do a subquery again and again, and find others.
+    due = (
+        sa.select(turns.c.composio_user_id)
+        .where(turns.c.due_at <= now)
+        .order_by(turns.c.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    return (
+        sa.update(turns)
+        .where(turns.c.composio_user_id.in_(sa.select(due.c.composio_user_id)))
+        .values(due_at=until)
+        .returning(turns.c.composio_user_id)
+    )
 
 
 def _taken() -> sa.Select[Any]:

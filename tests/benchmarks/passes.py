@@ -21,7 +21,8 @@ from cogs.integrations.mirror.batch import BatchReader
 from cogs.integrations.mirror.freshness import Freshness
 from cogs.integrations.mirror.known import Known
 from cogs.integrations.mirror.ledger import Ledger
-from cogs.integrations.mirror.rounds import Pace, Rounds
+from cogs.integrations.mirror.pace import Pace
+from cogs.integrations.mirror.rounds import Rounds
 from cogs.integrations.mirror.tenancy import Tenancy
 from storage.integrations import Store, open_engine, prepare
 from tests.benchmarks.many import TOLD, guild, serving, user

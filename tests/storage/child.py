@@ -96,7 +96,7 @@ async def take_turns(engine: AsyncEngine, now: str, limit: int) -> None:
     """Take users until none is left, and end the turn of each as one that has failed."""
     store, begun = Store(engine), datetime.fromisoformat(now)
     later = begun + timedelta(hours=1)
-    while taken := await store.take_turns(begun, later, later, limit):
+    while taken := await store.take_turns(begun, later, later, later, limit):
         await store.end_turns([turn.composio_user_id for turn in taken], begun, later, failed=True)
 
 

@@ -279,7 +279,7 @@ class TestWishes:
         await store.wish(WISHES)
 
         assert await store.servers_of_shard(0, 1, after=0, limit=9) == [HERE]
-        assert [turn.composio_user_id for turn in await store.take_turns(NOON, LATER, LATER, 9)] == [ADA]
+        assert [turn.composio_user_id for turn in await store.take_turns(NOON, LATER, LATER, LATER, 9)] == [ADA]
 
     async def test_neither_bring_back_a_server_that_left_nor_give_it_another_user(self, store: Store) -> None:
         await store.arrive({HERE: EVE})

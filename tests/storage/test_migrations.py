@@ -226,7 +226,7 @@ class TestPreparing:
         assert {row[3:] for row in servers} == {(None,) * 5}
         store = Store(engine)
         await store.arrive({4: "eve"})
-        taken = [await store.take_turns(NOON, LATER, LATER, 1) for _ in range(3)]
+        taken = [await store.take_turns(NOON, LATER, LATER, LATER, 1) for _ in range(3)]
         assert [[turn.composio_user_id for turn in turns] for turns in taken] == [["eve"], ["ada"], []]
 
     async def test_a_second_time_changes_nothing(self, engine: AsyncEngine) -> None:

@@ -26,7 +26,7 @@ NAMES = [f"user-{number:03}" for number in range(100)]
 
 
 async def take(store: Store, limit: int = 100, now: datetime = NOON, until: datetime = LEASE) -> list[Turn]:
-    return await store.take_turns(now, until, FAR, limit)
+    return await store.take_turns(now, until, FAR, FAR, limit)
 
 
 async def names(store: Store, limit: int = 100, now: datetime = NOON) -> list[str]:

@@ -15,6 +15,8 @@ from .failures import DislikedError
 from .items import Item, account, fingerprint
 
 MOST_USERS = 50
+# A request that was not liked once may have been unlucky: so many later, twice as many users are tried.
+_LIKED = 200
 _AT_ONCE = 1_000  # so many accounts are looked at in a millisecond or two
 
 _Told: TypeAlias = dict[str, Found | DislikedError]
@@ -38,12 +40,14 @@ class Batches:
 
     A request that is not liked is made again as two halves. It named too many when both are answered; otherwise it
     named a user who is refused even alone. Such users are asked for alone from then on, until they are answered.
+    After many requests that were liked, twice as many users are tried again.
     """
 
     def __init__(self, client: sdk.AsyncComposio) -> None:
         self._client = client
         self._refused: set[str] = set()
         self.size = MOST_USERS
+        self._liked = 0
 
     async def read(self, users: Iterable[str]) -> Batch:
         """See `mirror.accounts.Accounts.accounts_of`."""
@@ -87,13 +91,19 @@ class Batches:
             return await self._each(users)
         except DislikedError as error:
             return await self._halved(users) if len(users) > 1 else {users[0]: error}
+        self._like(len(users))
         return await _by_user(users, items)
+
+    def _like(self, count: int) -> None:
+        self._liked += count >= self.size
+        if self._liked >= _LIKED:
+            self.size, self._liked = min(2 * self.size, MOST_USERS), 0
 
     async def _halved(self, users: Sequence[str]) -> _Told:
         half = (len(users) + 1) // 2
         told = await self._together(users[:half]) | await self._together(users[half:])
         if not any(isinstance(found, DislikedError) for found in told.values()):
-            self.size = min(self.size, half)
+            self.size, self._liked = min(self.size, half), 0
         return told
 
 

@@ -13,7 +13,14 @@ from storage.integrations import Checked, Mirror, OutdatedError, State, Turn, ro
 
 from .accounts import Accounts, Found
 from .catalog import Catalog
-from .errors import ComposioError
+from .errors import (
+    ComposioBudgetError,
+    ComposioBusyError,
+    ComposioError,
+    ComposioRefusedError,
+    IntegrationError,
+    StorageUnavailableError,
+)
 from .ledger import Ledger
 from .plan import RULES, Plan, make_plan
 from .results import NOBODY
@@ -22,6 +29,8 @@ log = logging.getLogger(__name__)
 
 # That everything is lost is believed when a second read, at least so much later, says the same.
 DOUBT = timedelta(seconds=60)
+# Not about whom was asked for.
+EVERYBODY = (ComposioBudgetError, ComposioBusyError, ComposioRefusedError)
 
 
 class Moment(NamedTuple):
@@ -38,11 +47,15 @@ class Outcome:
     checked: list[Checked] = field(default_factory=list)
     """They are as they are stored; when they were seen to be is still to be stored."""
     done: list[str] = field(default_factory=list)
-    """What has changed is stored, or somebody else has stored something newer."""
+    """What has changed is stored."""
+    again: list[str] = field(default_factory=list)
+    """Nothing was stored: somebody else has written meanwhile, or there was no time."""
     suspected: list[str] = field(default_factory=list)
     """Everything seems to be lost: to be read again as soon as that would be believed."""
-    failed: dict[str, ComposioError] = field(default_factory=dict)
-    """Composio refuses to read these."""
+    failed: dict[str, IntegrationError | None] = field(default_factory=dict)
+    """These cannot be read or stored; None for what only the log knows."""
+    stopped_by: ComposioError | None = None
+    """Why nobody else is to be asked for either."""
 
 
 class BatchReader:
@@ -90,24 +103,42 @@ class BatchReader:
         self, turns: Sequence[Turn], found: Mapping[str, Found], when: Moment, outcome: Outcome
     ) -> None:
         stored = await self._ledger.turns.stored([turn.composio_user_id for turn in turns])
+        refused = False
         for turn in turns:
-            mirror = stored[turn.composio_user_id]
-            newer = (mirror.revision, _stamp(mirror)) != (turn.revision, turn.rows)
-            # What was written since the turn was taken, or is left of a revoke, may be newer than what was read.
-            if newer or self._ledger.known.assumed(turn.composio_user_id):
-                outcome.done.append(turn.composio_user_id)
-                continue
+            user_id = turn.composio_user_id
             try:
-                now = await self._believed(mirror, found[turn.composio_user_id], when.until)
+                if outcome.stopped_by:
+                    outcome.again.append(user_id)
+                else:
+                    await self._compare_one(turn, stored[user_id], found[user_id], when, outcome)
+            except EVERYBODY as error:
+                outcome.failed[user_id] = outcome.stopped_by = error
             except ComposioError as error:
-                outcome.failed[turn.composio_user_id] = error
+                outcome.failed[user_id] = error
+            except StorageUnavailableError as error:
+                if refused:  # it is not about what was to be stored
+                    raise
+                outcome.failed[user_id], refused = error, True
                 continue
-            plan = make_plan(now.accounts(), mirror, self._catalog, when.at)
-            self._log(plan)
-            if _is_doubtful(turn, mirror, plan, when.at):
-                await self._suspect(turn, plan, when.at, outcome)
-            else:
-                await self._store(mirror, plan, when.at, self._mark(now, _stamp(mirror, plan)), outcome)
+            except Exception:
+                # One user whose data nobody has thought of stops nobody else.
+                log.exception("could not compare a Composio user")
+                outcome.failed[user_id] = None
+            refused = False
+
+    async def _compare_one(self, turn: Turn, mirror: Mirror, found: Found, when: Moment, outcome: Outcome) -> None:
+        newer = (mirror.revision, _stamp(mirror)) != (turn.revision, turn.rows)
+        # What was written since the turn was taken, or is left of a revoke, may be newer than what was read.
+        if newer or self._ledger.known.assumed(turn.composio_user_id):
+            outcome.again.append(turn.composio_user_id)
+            return
+        now = await self._believed(mirror, found, when.until)
+        plan = make_plan(now.accounts(), mirror, self._catalog, when.at)
+        self._log(plan)
+        if _is_doubtful(turn, mirror, plan, when.at):
+            await self._suspect(turn, plan, when.at, outcome)
+        else:
+            await self._store(mirror, plan, when.at, self._mark(now, _stamp(mirror, plan)), outcome)
 
     async def _believed(self, mirror: Mirror, found: Found, until: float) -> Found:
         """The accounts of a user; who seems to have none any more is asked for alone."""
@@ -136,9 +167,10 @@ class BatchReader:
         rows = [change.after for change in plan.changes]
         try:
             await self._ledger.record_sync(mirror, rows, at, NOBODY.synced(at, plan), mark)
-        except OutdatedError:
-            log.debug("somebody else has stored something newer")
-        outcome.done.append(user_id)
+        except OutdatedError:  # somebody else has stored something newer, or nothing was stored
+            outcome.again.append(user_id)
+        else:
+            outcome.done.append(user_id)
 
     def _log(self, plan: Plan) -> None:
         """Say what is strange, once."""

@@ -17,9 +17,11 @@ class Turns:
         self._store = store
         self._waits = waits
 
-    async def take(self, now: datetime, until: datetime, far: datetime, limit: int) -> list[Turn]:
+    async def take(
+        self, now: datetime, until: datetime, far: datetime, farthest: datetime, limit: int
+    ) -> list[Turn]:
         """See `Store.take_turns`."""
-        return await self._waits.write(lambda: self._store.take_turns(now, until, far, limit))
+        return await self._waits.write(lambda: self._store.take_turns(now, until, far, farthest, limit))
 
     async def next(self) -> datetime | None:
         """See `Store.next_turn`."""

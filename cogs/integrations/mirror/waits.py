@@ -44,13 +44,13 @@ class Outage:
         """Whether the last read failed."""
         return "read" in self._failing
 
-    def failed(self, what: str, error: StorageError) -> StorageUnavailableError:
-        """*what* (read, followed) cannot be done."""
+    def failed(self, what: str, error: StorageError, *, unknown: bool = False) -> StorageUnavailableError:
+        """*what* (read, followed, written) cannot be done; of a write it may be *unknown* whether it was."""
         if not self._failing:
             self._reference = secrets.token_hex(4)
             log.error("the database cannot be %s, reference %s: %s", what, self._reference, error)
         self._failing.add(what)
-        return StorageUnavailableError(self._reference)
+        return StorageUnavailableError(self._reference, unknown=unknown)
 
     def worked(self, what: str) -> None:
         """*what* can be done."""
@@ -102,12 +102,12 @@ class Waits:
         try:
             done = await deadline.within(turn())
         except StorageError as error:
+            unknown = began and isinstance(error, SilentError | UnknownOutcomeError)
             if is_background():  # it is done again and again: one line is enough
-                raise self.outage.failed("written", error) from error
+                raise self.outage.failed("written", error, unknown=unknown) from error
             reference = secrets.token_hex(4)
             # Without the traceback: SQLAlchemy's errors quote the values, and an account's name can be an address.
             log.error("the database failed, reference %s: %s", reference, error)  # noqa: TRY400
-            unknown = began and isinstance(error, SilentError | UnknownOutcomeError)
             raise StorageUnavailableError(reference, unknown=unknown) from error
         self.outage.worked("written")
         return done

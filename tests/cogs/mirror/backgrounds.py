@@ -14,8 +14,9 @@ from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.batch import BatchReader
 from cogs.integrations.mirror.catalog import DEFAULT
-from cogs.integrations.mirror.errors import ComposioError
-from cogs.integrations.mirror.rounds import Pace, Rounds
+from cogs.integrations.mirror.errors import IntegrationError
+from cogs.integrations.mirror.pace import Pace
+from cogs.integrations.mirror.rounds import Rounds
 from cogs.integrations.mirror.tenancy import Tenancy
 from storage.integrations import State
 from tests.cogs.mirror.stores import Clock, Stage
@@ -35,13 +36,13 @@ class Heard:
     """What freshness is told."""
 
     read: list[str] = field(default_factory=list)
-    unread: list[tuple[Collection[str] | None, ComposioError]] = field(default_factory=list)
+    unread: list[tuple[Collection[str] | None, IntegrationError]] = field(default_factory=list)
     doubted: list[str] = field(default_factory=list)
 
     def worked(self, composio_user_ids: Collection[str]) -> None:
         self.read += composio_user_ids
 
-    def failed(self, composio_user_ids: Collection[str] | None, error: ComposioError) -> None:
+    def failed(self, composio_user_ids: Collection[str] | None, error: IntegrationError) -> None:
         self.unread.append((composio_user_ids, error))
 
     def suspected(self, composio_user_id: str) -> None:

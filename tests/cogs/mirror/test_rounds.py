@@ -61,6 +61,18 @@ class TestWhoIsRead:
         named = [name for users in lists(standin) for name in users]
         assert sorted(named) == sorted(user(guild_id) for guild_id in range(1, 221))
 
+    async def test_is_everybody_as_soon_as_the_interval_is_shorter(
+        self, start: Start, standin: StandIn, clock: Clock
+    ) -> None:
+        hourly = start(3600.0)
+        await hourly.serve(1)
+        await hourly.rounds.round()
+        clock.go_on(seconds=300)
+
+        await start(60.0).rounds.round()
+
+        assert len(standin.requests) == 2
+
     async def test_is_nobody_whose_servers_were_left(
         self, process: Background, standin: StandIn, clock: Clock
     ) -> None:
@@ -212,6 +224,26 @@ class TestWhatIsFound:
         assert report.plan.added == ("gmail",)
         await hanging
 
+    async def test_is_newer_than_what_a_person_read_before(
+        self, process: Background, standin: StandIn, clock: Clock
+    ) -> None:
+        """A person's read hangs; meanwhile the background sees that all is well again."""
+        await process.serve(1)
+        account = standin.connect("gmail", user_id=user(1))
+        await process.rounds.round()
+        clock.go_on(seconds=INTERVAL + 1)
+        standin.expire(account.id)
+
+        async def it_works_again() -> None:
+            standin.change(account.id, status="ACTIVE", status_reason=None)
+            await process.rounds.round()
+
+        standin.fail(Meanwhile(it_works_again))
+        await process.service.sync(user(1))
+
+        assert await process.states(1) == {"gmail": State.CONNECTED}
+        assert [event.after.value for event in process.notified] == ["connected"]
+
 
 @on_sqlite
 class TestByItself:
@@ -219,7 +251,7 @@ class TestByItself:
         self, process: Background, standin: StandIn, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(rounds, "SOON_SECONDS", 0.0)
-        monkeypatch.setattr(rounds, "LOOK_SECONDS", 0.0)
+        monkeypatch.setattr(rounds, "LOOK_SECONDS", 0.05)
         await process.serve(1)
         process.rounds.start()
 
