@@ -69,7 +69,7 @@ async def test_an_old_answer_does_not_cover_what_was_said_meanwhile(serving: Ser
     await gate.reached.wait()
 
     changing = asyncio.create_task(places.change(1, user(1), alert_channel_id=9))
-    await asyncio.sleep(0)
+    await asyncio.wait([changing], timeout=0.2)  # if it did not wait it would have ended
     gate.open()
     await asyncio.gather(learning, changing)
 
