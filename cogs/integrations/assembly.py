@@ -132,6 +132,7 @@ def _context(bot: AnyBot, settings: IntegrationsSettings, mirror: _Mirror, upkee
     )
     upkeep.followers += [boards, delivery]
     servers.on_arrived += [boards.arrived, delivery.arrived]
+    servers.on_left += [boards.left, delivery.look]
     servers.places.followers.append(delivery.moved)
     ledger.checks.on_checked = boards.checked
     return Context(

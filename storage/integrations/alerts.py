@@ -18,6 +18,7 @@ from .turns import AT_ONCE
 from .values import Action, State
 
 _TIMES = ("broke_at", "changed_at", "worked_at")
+_WANTED = Wishes._fields[2:]
 _ALERT = tuple(entry.name for entry in fields(Alert))
 _ITEM = tuple(entry.name for entry in fields(AlertItem))
 
@@ -42,13 +43,13 @@ class Alerts(Queries):
         async with self._reading() as connection:
             return [Wishes(*row) for row in await connection.execute(statement)]
 
-    async def wish(self, wishes: Wishes) -> None:
-        """Store what a server wants from now on; one that was not stored yet is served from now on."""
-        values = wishes._asdict()
+    async def wish(self, wishes: Wishes, names: Collection[str] = _WANTED) -> None:
+        """Store these of the wishes of a server; one that was not stored yet is served from now on."""
+        values = {name: getattr(wishes, name) for name in (*Wishes._fields[:2], *names)}
         insert = self._insert(servers).values(**values)
         statement = insert.on_conflict_do_update(
             index_elements=[servers.c.guild_id],
-            set_={name: insert.excluded[name] for name in values if name not in ("guild_id", "composio_user_id")},
+            set_={name: insert.excluded[name] for name in names},
         )
         turn = self._insert(turns).values(composio_user_id=wishes.composio_user_id, due_at=AT_ONCE, failures=0)
         async with self._transaction() as connection:

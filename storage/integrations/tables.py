@@ -184,6 +184,8 @@ class EdgeRow(_Base, table=True):
     __table_args__ = (
         Index("ix_integrations_edge_guild", "guild_id"),
         Index("ix_integrations_edge_user", "composio_user_id"),
+        # An id is never given again: who has read an edge deletes no other by it.
+        {"sqlite_autoincrement": True},
     )
 
     id: int | None = Field(default=None, primary_key=True, sa_type=_COUNTER)

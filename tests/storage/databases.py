@@ -135,7 +135,10 @@ def _steady(row: Mapping[str, Any]) -> list[Any]:
 
 # The first entry of each row is the table.
 _DESCRIBED = {
-    "sqlite": ["SELECT tbl_name, type, name, sql FROM sqlite_master ORDER BY type, name"],
+    "sqlite": [
+        "SELECT tbl_name, type, name, sql FROM sqlite_master WHERE tbl_name <> 'sqlite_sequence'"
+        " ORDER BY type, name"
+    ],
     "postgresql": [
         "SELECT relname, attname, format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid)"
         " FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0"

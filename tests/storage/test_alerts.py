@@ -224,6 +224,15 @@ class TestKeeping:
 
         assert await picture(engine) == before
 
+    async def test_never_takes_in_what_came_later(self, store: Store, news: list[int]) -> None:
+        await store.keep_alerts([], news + await to_take_in(store, THERE))
+        await sync(store, row("slack"), at=LATER, happened=[event("slack", at=LATER)])
+
+        with pytest.raises(OutdatedError):
+            await store.keep_alerts([], news[:1])
+
+        assert not set(await to_take_in(store)) & set(news)
+
     async def test_takes_in_more_than_one_statement_may_name(self, store: Store) -> None:
         await store.wish(Wishes(HERE, ADA, alert_channel_id=5))
         names = [f"provider-{number}" for number in range(1_100)]
@@ -260,6 +269,13 @@ class TestWishes:
         await store.wish(Wishes(HERE, ADA))
 
         assert await self.of(store) == []
+
+    async def test_that_are_not_named_stay(self, store: Store) -> None:
+        await store.wish(WISHES)
+
+        await store.wish(Wishes(HERE, ADA, alert_channel_id=9), ["alert_channel_id", "alert_role_id"])
+
+        assert await self.of(store) == [WISHES._replace(alert_channel_id=9, alert_role_id=None)]
 
     async def test_stay_while_the_server_is_away(self, store: Store) -> None:
         await store.wish(WISHES)

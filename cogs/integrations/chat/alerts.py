@@ -34,7 +34,7 @@ async def command(context: Context, reply: Reply, channel: Channel | None, role:
     interaction = reply.interaction
     user_id = context.user_id(interaction)
     require(interaction, Right.MANAGE_SERVER)
-    wishes = context.places.of(interaction.guild_id)
+    wishes = await context.places.read(interaction.guild_id)
     if refusal := _refusal(interaction, channel, role, wishes):
         await reply.show(Answer(text=refusal))
         return

@@ -75,6 +75,18 @@ class Boards:
         if board and board.closed:
             self._look_soon(guild_id)
 
+    def left(self, guild_id: int) -> None:
+        """The bot was removed from this server: nothing of its board is remembered."""
+        board = self._boards.get(guild_id)
+        if board and not board.turn.locked():  # who holds it forgets it at its end
+            self._forget(guild_id)
+
+    def _forget(self, guild_id: int) -> None:
+        self._due.pop(guild_id, None)
+        board = self._boards.pop(guild_id, None)
+        if board and board.timer:
+            board.timer.cancel()
+
     def _of(self, composio_user_ids: Iterable[str]) -> Iterable[Wishes]:
         return (wishes for user_id in composio_user_ids for wishes in self._places.of_user(user_id))
 
@@ -129,6 +141,9 @@ class Boards:
         self._plan(guild_id, board)
 
     def _plan(self, guild_id: int, board: Standing) -> None:
+        if not self._servers.serves(guild_id):
+            self._forget(guild_id)
+            return
         now = asyncio.get_running_loop().time()
         wishes = self._places.of(guild_id)
         if board.failures:
@@ -142,8 +157,10 @@ class Boards:
 
     async def _look(self, guild_id: int, board: Standing) -> bool:
         """Edit it where it shows something else than what is stored; False when that is to be tried again."""
-        wishes = self._places.of(guild_id)
-        if wishes is None or not wishes.board_message_id or not self._servers.serves(guild_id):
+        if not self._servers.serves(guild_id):
+            return True
+        wishes = await self._places.read(guild_id)
+        if wishes is None or not wishes.board_message_id:
             return True
         if board.deleted == wishes.board_message_id:
             return await self._end(wishes)
@@ -217,7 +234,8 @@ class Boards:
 
     async def _post(self, guild_id: int, composio_user_id: str, channel_id: int, mark: str) -> Posted:
         """Post it, and remember where. With the same mark again, what came of the last time is looked for."""
-        board, before = self._boards[guild_id], self._places.of(guild_id)
+        board = self._boards.setdefault(guild_id, Standing())
+        before = await self._places.read(guild_id)
         again = board.unclear is not None and board.unclear[0] == mark
         shown = await self._shown(composio_user_id, guild_id, board, mark)
         posted = await self._send(board, guild_id, channel_id, shown.answer, mark)

@@ -11,7 +11,7 @@ from .rights import is_of_server, may
 
 async def trouble(context: Context, interaction: Interaction) -> str | None:
     """What keeps alerts from being posted, for those with Manage Server; None when nothing is known to."""
-    wishes = context.places.of(interaction.guild_id)
+    wishes = await context.places.read(interaction.guild_id)
     if not wishes or not wishes.alert_channel_id or not may(interaction, Right.MANAGE_SERVER):
         return None
     if not is_of_server(interaction):

@@ -89,7 +89,7 @@ class Delivery:
         self.look(guild_id)
 
     def look(self, guild_id: int) -> None:
-        """See what is to be told in a server, soon."""
+        """See what is to be told in a server, soon; one that was left is forgotten."""
         if timer := self._timers.pop(guild_id, None):
             timer.cancel()
         if guild_id in self._working:
@@ -152,9 +152,11 @@ class Delivery:
         """Do what is to be done now; in how many seconds there will be more, None for never."""
         async with self._turns:
             if not self._servers.serves(guild_id):
+                self._closed.pop(guild_id, None)
+                self._opened.discard(guild_id)
                 return None
+            wishes = await self._servers.places.read(guild_id)
             now = self._clock()
-            wishes = self._servers.places.of(guild_id)
             edges, alerts = await self._telling.to_tell(guild_id, now - alerting.RECENT)
             wanted = wishes is not None and wishes.alert_channel_id is not None
             folded = alerting.fold(edges, alerts, now, wanted=wanted)

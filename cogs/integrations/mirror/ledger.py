@@ -239,9 +239,9 @@ class Ledger:
         """Those of these servers, at most some hundred, that want messages of the bot."""
         return await self._waits.read(self._store.wishes(guild_ids))
 
-    async def wish(self, wishes: Wishes) -> None:
-        """Store what a server wants."""
-        await self._waits.write(lambda: self._store.wish(wishes))
+    async def wish(self, wishes: Wishes, names: Collection[str]) -> None:
+        """Store these of the wishes of a server."""
+        await self._waits.write(lambda: self._store.wish(wishes, names))
 
     async def arrive(self, servers: Mapping[int, str]) -> None:
         """Remember that these servers are served, by which Composio user each."""

@@ -10,15 +10,20 @@ from storage.integrations import Wishes
 
 from .ledger import Ledger
 
+_ALERTS = {"alert_channel_id", "alert_role_id"}
+
 
 class Places:
-    """Raises `StorageUnavailableError`; then everything is as it was.
+    """What is written here is read first, and only what was named is written. Raises `StorageUnavailableError`.
 
-    ``followers`` are told of each server that has changed here what it wants.
+    Of the servers that *serves* names. ``followers`` are told of each that says here where it wants alerts.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, serves: Callable[[int], bool]) -> None:
         self._ledger = ledger
+        self._serves = serves
+        # The servers whose wishes are known. What is there of others may be old: it is read again.
+        self._learned: set[int] = set()
         self._wishes: dict[int, Wishes] = {}
         self._guilds: dict[str, set[int]] = {}
         self.followers: list[Callable[[int], None]] = []
@@ -26,7 +31,7 @@ class Places:
         self._turn = asyncio.Lock()
 
     def of(self, guild_id: int | None) -> Wishes | None:
-        """What a server wants; None for nothing, and until it was read."""
+        """What a server wanted when it was last read; None for nothing, and until then."""
         return self._wishes.get(guild_id or 0)
 
     def of_user(self, composio_user_id: str) -> list[Wishes]:
@@ -37,33 +42,55 @@ class Places:
         """What all want."""
         return list(self._wishes.values())
 
+    async def read(self, guild_id: int | None) -> Wishes | None:
+        """What a server wants, from the database when it is not known; None for nothing."""
+        if guild_id is None or guild_id in self._learned:
+            return self.of(guild_id)
+        async with self._turn:
+            return await self._known(guild_id)
+
     async def learn(self, guild_ids: Collection[int]) -> None:
         """Read what these servers, at most some hundred, want."""
-        found = {wishes.guild_id: wishes for wishes in await self._ledger.wishes(guild_ids)}
-        for guild_id in guild_ids:
-            self.drop(guild_id)
-            if guild_id in found:
-                self._remember(found[guild_id])
+        async with self._turn:
+            await self._learn(guild_ids)
 
     async def change(self, guild_id: int, composio_user_id: str, **wanted: Any) -> Wishes:
-        """Store and remember that a server wants this too; the names are those of `Wishes`."""
+        """Store that a server wants this too; the names are those of `Wishes`."""
         async with self._turn:
-            before = self._wishes.get(guild_id) or Wishes(guild_id, composio_user_id)
+            before = await self._known(guild_id) or Wishes(guild_id, composio_user_id)
             wishes = before._replace(composio_user_id=composio_user_id, **wanted)
-            await self._ledger.wish(wishes)
-            self.drop(guild_id)
-            if wishes.alert_channel_id or wishes.board_message_id:
-                self._remember(wishes)
-        for follower in self.followers:
-            follower(guild_id)
+            # When no answer comes it may be stored all the same: then it is read again.
+            self._learned.discard(guild_id)
+            await self._ledger.wish(wishes, wanted.keys())
+            self._remember(guild_id, wishes if wishes.alert_channel_id or wishes.board_message_id else None)
+        if wanted.keys() & _ALERTS:
+            for follower in self.followers:
+                follower(guild_id)
         return wishes
 
-    def _remember(self, wishes: Wishes) -> None:
-        self._wishes[wishes.guild_id] = wishes
-        self._guilds.setdefault(wishes.composio_user_id, set()).add(wishes.guild_id)
+    async def _known(self, guild_id: int) -> Wishes | None:
+        if guild_id in self._learned:
+            return self.of(guild_id)
+        return (await self._learn([guild_id])).get(guild_id)
+
+    async def _learn(self, guild_ids: Collection[int]) -> dict[int, Wishes]:
+        found = {wishes.guild_id: wishes for wishes in await self._ledger.wishes(guild_ids)}
+        for guild_id in guild_ids:
+            self._remember(guild_id, found.get(guild_id))
+        return found
+
+    def _remember(self, guild_id: int, wishes: Wishes | None) -> None:
+        self.drop(guild_id)
+        if not self._serves(guild_id):  # it may have been left meanwhile
+            return
+        self._learned.add(guild_id)
+        if wishes:
+            self._wishes[guild_id] = wishes
+            self._guilds.setdefault(wishes.composio_user_id, set()).add(guild_id)
 
     def drop(self, guild_id: int) -> None:
         """Remember nothing of a server any more."""
+        self._learned.discard(guild_id)
         if wishes := self._wishes.pop(guild_id, None):
             guilds = self._guilds[wishes.composio_user_id]
             guilds.discard(guild_id)

@@ -44,8 +44,9 @@ class Servers:
         self._clock = clock
         self._forget_after = forget_after
         self._is_member = is_member
-        self.places = Places(ledger)
+        self.places = Places(ledger, self.serves)
         self.on_arrived: list[Callable[[Collection[int]], None]] = []
+        self.on_left: list[Callable[[int], None]] = []
         self._served: set[int] = set()
         # What is still to be stored, newest last; the worker below takes it from here.
         self._arriving: dict[int, None] = {}
@@ -79,6 +80,8 @@ class Servers:
     def _drop(self, guild_id: int) -> None:
         self._served.discard(guild_id)
         self.places.drop(guild_id)
+        for follower in self.on_left:
+            follower(guild_id)
         if self._tenancy.is_shared and self._served:
             return  # the others go on using its Composio user
         if user_id := self._user_id(guild_id):

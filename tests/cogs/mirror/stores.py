@@ -215,8 +215,11 @@ class Stage(Store):
             "forget_servers", lambda: super(Stage, self).forget_servers(guild_ids, left_before)
         )
 
-    async def wish(self, wishes: Wishes) -> None:
-        await self._played("wish", lambda: super(Stage, self).wish(wishes))
+    async def wish(self, wishes: Wishes, names: Collection[str] = Wishes._fields[2:]) -> None:
+        await self._played("wish", lambda: super(Stage, self).wish(wishes, names))
+
+    async def wishes(self, guild_ids: Collection[int]) -> list[Wishes]:
+        return await self._played("wishes", lambda: super(Stage, self).wishes(guild_ids))
 
     async def forget_events(self, before: datetime) -> int:
         return await self._played("forget_events", lambda: super(Stage, self).forget_events(before))

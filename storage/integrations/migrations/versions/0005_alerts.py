@@ -60,6 +60,7 @@ def _create_edges() -> None:
         sa.Column("enabled", sa.Boolean, nullable=False),
         sa.Column("flips", sa.Integer, nullable=False),
         sa.Column("after_revoke", sa.Boolean, nullable=False),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_integrations_edge_guild", "integrations_edge", ["guild_id"])
     op.create_index("ix_integrations_edge_user", "integrations_edge", ["composio_user_id"])
