@@ -56,6 +56,7 @@ def buttons(answer: Answer) -> list[str | None]:
         ([replace(WORKS, unstable=True)], "🟠 Notion is unstable"),
         ([BROKEN, GONE], "🔴 2 integrations stopped working"),
         ([WORKS, GONE], "🔴 1 of 2 integrations still do not work"),
+        ([WORKS, replace(WORKS, provider="linear", unstable=True)], "🟠 1 of 2 integrations still need attention"),
         ([WORKS, replace(WORKS, provider="linear")], "🟢 2 integrations work again"),
         ([WORKS, TAKEN], "🟢 1 integration works again"),
     ],
@@ -71,6 +72,15 @@ def test_it_says_what_since_when_why_and_what_it_means() -> None:
     assert f"Needs reconnecting; it stopped working <t:{since}:R>." in text
     assert "This access has run out." in text
     assert "Required for email processing and notifications." in text
+
+
+@pytest.mark.parametrize("name", ["gmail", "not-in-the-catalogue"])
+def test_of_what_comes_and_goes_it_does_not_say_why_it_is_broken(name: str) -> None:
+    text = written(said(replace(WORKS, provider=name, unstable=True)))
+
+    assert "It comes and goes: 3 changes within an hour." in text
+    assert "This access has run out." not in text
+    assert ("Required for email processing" in text) is (name == "gmail")
 
 
 def test_what_composio_shows_no_account_for_is_said_so() -> None:
