@@ -185,6 +185,23 @@ async def test_a_role_that_the_person_may_not_mention_is_refused(world: World, o
     assert "You cannot mention" in shown(answer)
 
 
+async def test_a_role_alone_has_to_be_one_that_the_person_may_mention_where_alerts_go(
+    world: World, ops: ChannelHandle
+) -> None:
+    role = world.guild.create_role("owners")
+    managers = world.guild.roles["Managers"]
+    loud = discord.PermissionOverwrite(mention_everyone=True)
+    here = world.guild.create_text_channel("here", overwrites={managers: loud})
+    await world.manager.slash(here, "integrations alerts", channel=ops)
+
+    refused = await world.manager.slash(here, "integrations alerts", mention=role)
+    assert "You cannot mention" in shown(refused)
+
+    await world.manager.slash(world.channel, "integrations alerts", channel=here)
+    changed = await world.manager.slash(world.channel, "integrations alerts", mention=role)
+    assert f"mention <@&{role.id}>" in shown(changed)
+
+
 async def test_the_answer_names_the_permissions_that_the_bot_lacks(world: World) -> None:
     everyone = world.guild.roles["@everyone"]
     bot = world.guild.me
