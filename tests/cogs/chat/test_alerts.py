@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any, cast
 
 import discord
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from simcord.backend.serializers import thread_payload
 from simcord.builders import ChannelHandle
 
 from cogs.integrations.chat import alert as words
 from cogs.integrations.chat.answer import Answer
 from cogs.integrations.mirror.catalog import DEFAULT, Catalog
+from cogs.integrations.names import COG
 from storage.integrations import Alert, AlertItem, Mirror, State
 from tests.cogs.chat.stage import DASHBOARD, NOON, provider, written
 from tests.cogs.chat.test_limits import assert_fits
@@ -219,3 +222,20 @@ async def test_the_answer_names_the_permissions_that_the_bot_lacks(world: World)
     answer = await world.manager.slash(world.channel, "integrations alerts", channel=channel)
 
     assert "there it lacks **View Channel**" in shown(answer)
+
+
+async def test_a_thread_that_is_opened_again_is_heard_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    bot, backend = world.env.bot, world.env.backend
+    cog: Any = bot.get_cog(COG)
+    opened: list[int] = []
+    monkeypatch.setattr(cog._context.delivery, "opened", opened.append)  # noqa: SLF001 – the only sign of it
+    assert bot.user is not None
+    thread = backend.create_thread(world.channel.id, "ops", owner_id=bot.user.id)
+    await world.env.settle()
+    guild: Any = bot.get_guild(world.guild.id)
+    guild._remove_thread(guild.get_thread(thread.id))  # noqa: SLF001 – as discord.py does for archived ones
+
+    bot._connection.parse_thread_update(cast("Any", thread_payload(backend, thread)))  # noqa: SLF001 – SimCord has no such event
+    await world.env.settle()
+
+    assert opened == [world.guild.id]
