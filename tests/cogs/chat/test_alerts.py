@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import discord
 import pytest
@@ -225,7 +225,8 @@ async def test_the_answer_names_the_permissions_that_the_bot_lacks(world: World)
 
 
 async def test_a_thread_that_is_opened_again_is_heard_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    bot, backend = world.env.bot, world.env.backend
+    bot: Any = world.env.bot
+    backend = world.env.backend
     cog: Any = bot.get_cog(COG)
     opened: list[int] = []
     monkeypatch.setattr(cog._context.delivery, "opened", opened.append)  # noqa: SLF001 – the only sign of it
@@ -235,7 +236,7 @@ async def test_a_thread_that_is_opened_again_is_heard_of(world: World, monkeypat
     guild: Any = bot.get_guild(world.guild.id)
     guild._remove_thread(guild.get_thread(thread.id))  # noqa: SLF001 – as discord.py does for archived ones
 
-    bot._connection.parse_thread_update(cast("Any", thread_payload(backend, thread)))  # noqa: SLF001 – SimCord has no such event
+    bot._connection.parse_thread_update(thread_payload(backend, thread))  # noqa: SLF001 – SimCord has no such event
     await world.env.settle()
 
     assert opened == [world.guild.id]
