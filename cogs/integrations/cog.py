@@ -95,7 +95,7 @@ class IntegrationsCog(
     async def show(self, interaction: Interaction) -> None:
         """Show what is stored."""
         async with self._context.answering(Reply(interaction, Place.CHANNEL)) as reply:
-            await overview.show(self._context, reply)
+            await overview.command(self._context, reply)
 
     @app_commands.command(description="Read the connected apps from Composio again")
     async def sync(self, interaction: Interaction) -> None:
@@ -193,9 +193,9 @@ class IntegrationsCog(
         self._context.may_post_again(after.guild.id)
 
     @commands.Cog.listener()
-    async def on_thread_update(self, _before: discord.Thread, after: discord.Thread) -> None:
-        """A thread may be open again."""
-        self._context.may_post_again(after.guild.id)
+    async def on_raw_thread_update(self, event: discord.RawThreadUpdateEvent) -> None:
+        """A thread may be open again; one that was archived is not in discord.py's cache."""
+        self._context.may_post_again(event.guild_id)
 
     @commands.Cog.listener()
     async def on_guild_role_update(self, _before: discord.Role, after: discord.Role) -> None:

@@ -60,7 +60,9 @@ def _title(catalog: Catalog, alert: Alert) -> str:
     if over == 0:
         return f"{sign} {len(items)} integrations stopped working"
     if over < len(items):
-        return f"{sign} {len(items) - over} of {len(items)} integrations still do not work"
+        # What is unstable may work at this moment.
+        still = "need attention" if any(item.unstable for item in items) else "do not work"
+        return f"{sign} {len(items) - over} of {len(items)} integrations still {still}"
     works = sum(item.works for item in items)
     return f"{sign} {count(works or len(items), 'integration')} {_WORDS[sign][works != 1]}"
 
@@ -91,7 +93,9 @@ def _about(catalog: Catalog, item: AlertItem, room: int) -> str:
         return f"It was taken away here, {ago(item.worked_at)}; it had not worked for {took}."
     provider = catalog.by_id.get(item.provider)
     meaning = [f"{clean(provider.description).rstrip('.')}."] if provider else []
-    return _fitting([_since(item), f"{_why(catalog, item)}.", *meaning], room)
+    # What is unstable may work at this moment, and then there is no why.
+    reason = [] if item.unstable else [f"{_why(catalog, item)}."]
+    return _fitting([_since(item), *reason, *meaning], room)
 
 
 def _since(item: AlertItem) -> str:
@@ -110,6 +114,6 @@ def _why(catalog: Catalog, item: AlertItem) -> str:
 def _fitting(lines: Sequence[str], room: int) -> str:
     """The first line whole, and the others share what room is left."""
     first, *more = lines
-    share = (room - size(first)) // len(more) - 1
+    share = (room - size(first)) // max(len(more), 1) - 1
     # What is cut off may have been escaped.
     return "\n".join([first, *(shorten(line, share).replace("\\…", "…") for line in more)])

@@ -68,10 +68,18 @@ def _refusal(
     if role:
         if role.is_default():
             return "Alerts mention a role of your choice, not everyone."
-        rights = channel.permissions if channel else interaction.permissions
+        rights = channel.permissions if channel else _rights(interaction, wishes)
         if not (role.mentionable or rights.mention_everyone or rights.administrator):
             return f"You cannot mention {role.mention} yourself, so you cannot have it mentioned."
     return None
+
+
+def _rights(interaction: Interaction, wishes: Wishes | None) -> discord.Permissions:
+    """What the person may do where alerts go; where that cannot be known, what they may do here."""
+    guild, person = interaction.guild, interaction.user
+    there = guild.get_channel_or_thread(wishes.alert_channel_id or 0) if guild and wishes else None
+    known = permissions_in(there, person) if isinstance(person, discord.Member) else None
+    return interaction.permissions if known is None else known
 
 
 async def _told(context: Context, wishes: Wishes | None) -> str:

@@ -65,7 +65,7 @@ def _placed(posted: Posted, guild_id: int, channel_id: int) -> str:
             return f"Discord does not let the bot post in <#{channel_id}>."
         case Outcome.CHANNEL_GONE | Outcome.MESSAGE_GONE:
             return "This channel is gone."
-        case Outcome.LATER:
+        case Outcome.LATER | Outcome.REFUSED:
             return "Discord does not take the board just now. Try again in a minute."
         case Outcome.UNCLEAR:
             return (

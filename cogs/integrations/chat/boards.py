@@ -134,8 +134,14 @@ class Boards:
         async with board.turn:
             board.again = False
             try:
-                done = await self._look(guild_id, board) and await self._tidy(board)
+                if board.doubtful:
+                    await self._places.learn([guild_id])
+                    board.doubtful = False
+                done = await self._look(guild_id, board) and await self._tidy(guild_id, board)
             except StorageUnavailableError:  # it has logged itself
+                done = False
+            except Exception:  # whatever is wrong with one board, the others are kept true
+                log.exception("the board of server %s could not be kept true", guild_id)
                 done = False
         board.failures = 0 if done else board.failures + 1
         self._plan(guild_id, board)
@@ -191,6 +197,8 @@ class Boards:
                 self._open(wishes, board, closed=True)
                 return False
             case Outcome.LATER | Outcome.UNCLEAR:
+                return False
+            case Outcome.REFUSED:
                 # Once may be anything. Twice is what Discord says of messages that are older than an hour.
                 board.refused += 1
                 return board.refused > 1 and await self._post_anew(wishes, board)
@@ -226,7 +234,7 @@ class Boards:
                 posted = await self._post(guild_id, composio_user_id, channel_id, mark)
                 if posted.outcome is Outcome.UNCLEAR:
                     posted = await self._post(guild_id, composio_user_id, channel_id, mark)
-                await self._tidy(board)
+                await self._tidy(guild_id, board)
                 return posted
         finally:
             # What was written before it stood there was told to nobody.
@@ -244,10 +252,17 @@ class Boards:
         where = {"board_channel_id": channel_id, "board_message_id": posted.message_id}
         # What was sent the last time may show something else.
         digest = None if again else shown.digest
-        await self._places.change(guild_id, composio_user_id, **where, board_shown=digest)
+        try:
+            await self._places.change(guild_id, composio_user_id, **where, board_shown=digest)
+        except StorageUnavailableError as error:
+            # Of the two messages the one goes that is not the board in the end.
+            board.old.append((channel_id, posted.message_id))
+            if error.unknown:
+                board.old += _where(before)
+                board.doubtful = True
+            raise
         board.again, board.unclear, board.refused = again, None, 0
-        if before and before.board_channel_id and before.board_message_id:
-            board.old.append((before.board_channel_id, before.board_message_id))
+        board.old += _where(before)
         return posted
 
     async def _send(self, board: Standing, guild_id: int, channel_id: int, answer: Answer, mark: str) -> Posted:
@@ -263,10 +278,11 @@ class Boards:
             board.unclear = None
         return posted
 
-    async def _tidy(self, board: Standing) -> bool:
-        """Delete what was the board; False when that is to be tried again."""
-        while board.old:
-            if await self._poster.delete(*board.old[0]) is Outcome.LATER:
+    async def _tidy(self, guild_id: int, board: Standing) -> bool:
+        """Delete what was the board, or was to be; False when that is to be tried again."""
+        while board.old and not board.doubtful:
+            is_board = board.old[0] in _where(self._places.of(guild_id))
+            if not is_board and await self._poster.delete(*board.old[0]) is Outcome.LATER:
                 return False
             board.old.pop(0)
         return True
@@ -277,6 +293,13 @@ class Boards:
             if board.timer:
                 board.timer.cancel()
         await self._running.close(0.1)
+
+
+def _where(wishes: Wishes | None) -> list[tuple[int, int]]:
+    """The channel and the message of the board; nothing when there is none."""
+    if wishes is None or not wishes.board_channel_id or not wishes.board_message_id:
+        return []
+    return [(wishes.board_channel_id, wishes.board_message_id)]
 
 
 def _mark(wishes: Wishes) -> str:

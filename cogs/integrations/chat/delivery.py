@@ -177,15 +177,27 @@ class Delivery:
         tried = at_once and alert.attempts > 0 and not alert.settled
         if not tried and not alerting.is_due(alert, self._clock()):
             return alert
-        after = await (self._edited(alert) if alert.sent else self._sent(alert, wishes))
+        try:
+            after = await (self._edited(alert) if alert.sent else self._sent(alert, wishes))
+        except StorageUnavailableError:
+            raise
+        except Exception:  # whatever is wrong with one alert, the others are told
+            log.exception("alert %s of server %d could not be told", alert.id, alert.guild_id)
+            after = alerting.refused(self._doubtful(alert, wishes), self._clock())
         await self._telling.keep([after])
         return after
+
+    def _doubtful(self, alert: Alert, wishes: Wishes | None) -> Alert:
+        """As one that may have been sent: it is looked for, and waits apart from others."""
+        channel_id = alert.channel_id or (wishes.alert_channel_id if wishes else None)
+        return alert if alert.sent or not channel_id else alerting.begun(alert, channel_id, self._clock())
 
     async def _edited(self, alert: Alert) -> Alert:
         if alert.channel_id is None or alert.message_id is None:
             return alert
         outcome = await self.poster.edit(alert.channel_id, alert.message_id, self._show(alert))
-        self._note(alert.guild_id, alert.channel_id, outcome)
+        if outcome is not Outcome.CHANNEL_GONE:  # for which nothing waits
+            self._note(alert.guild_id, alert.channel_id, outcome)
         match outcome:
             case Outcome.DONE:
                 return alerting.stands(alert)
@@ -196,6 +208,7 @@ class Delivery:
 
     async def _sent(self, alert: Alert, wishes: Wishes | None) -> Alert:
         """Send it, unless it is found where it may have been sent before."""
+        channel_id = wishes.alert_channel_id if wishes else None
         if alert.channel_id is not None and alert.sending_at is not None:
             found = await self.poster.find(alert.channel_id, self._since(alert.sending_at), alert.id)
             match found.outcome:
@@ -205,11 +218,15 @@ class Delivery:
                     return alerting.refused(alert, self._clock())
                 case Outcome.MESSAGE_GONE | Outcome.CHANNEL_GONE:
                     alert = alerting.not_there(alert)
-                case Outcome.CLOSED | Outcome.UNCLEAR:
-                    pass  # Discord makes no second message while it remembers the nonce
-        if wishes is None or wishes.alert_channel_id is None:
+                case Outcome.UNCLEAR:
+                    # Discord makes no second message while it remembers the nonce, but answers with the first,
+                    # which stands there also when alerts go elsewhere by now.
+                    channel_id = channel_id and alert.channel_id
+                case Outcome.CLOSED:
+                    pass
+        if wishes is None or channel_id is None:
             return alerting.deleted(alert)
-        return await self._posted(alert, wishes.alert_channel_id, wishes.alert_role_id)
+        return await self._posted(alert, channel_id, wishes.alert_role_id)
 
     async def _posted(self, alert: Alert, channel_id: int, role_id: int | None) -> Alert:
         begun = alerting.begun(alert, channel_id, self._clock())

@@ -13,7 +13,7 @@ import discord
 from storage.integrations import Condition, Integration, Mirror, State
 
 from ..mirror.catalog import Catalog, Provider
-from .answer import Answer, Place, Reply
+from .answer import Answer, Place, Reply, tell
 from .buttons import ActionButton, dashboard, press, row_of, turn
 from .channels import trouble
 from .context import Context
@@ -34,11 +34,16 @@ _ACCOUNT = 28
 _SELECT = r"integrations-manage:(?P<page>\d+)"
 
 
+async def command(context: Context, reply: Reply) -> None:
+    """The first page for all, and for who asked alone what keeps alerts from being posted."""
+    await show(context, reply)
+    if notice := await trouble(context, reply.interaction):
+        await tell(reply.interaction, Answer(text=f"⚠️ {notice}"))
+
+
 async def show(context: Context, reply: Reply, number: int = 1) -> None:
     """Page *number* of what is stored."""
-    mirror = await context.look(reply.interaction)
-    notice = await trouble(context, reply.interaction)
-    await reply.show(page(context, mirror, number, notice=notice))
+    await reply.show(page(context, await context.look(reply.interaction), number))
 
 
 def page(context: Context, mirror: Mirror, number: int = 1, *, notice: str | None = None) -> Answer:

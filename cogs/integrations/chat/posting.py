@@ -34,6 +34,8 @@ class Outcome(Enum):
     CHANNEL_GONE = auto()
     CLOSED = auto()
     """The bot may not."""
+    REFUSED = auto()
+    """Of an edit: Discord does not do it for now, as it says of messages that are older than an hour."""
     LATER = auto()
     """Discord does not do it now, or did not answer where asking again does no harm."""
     UNCLEAR = auto()
@@ -91,7 +93,7 @@ class Poster:
         parts = answer.parts()
         if answer.text is None:
             del parts["content"]
-        outcome, _ = await self._call(self._message(channel_id, message_id).edit(**parts))
+        outcome, _ = await self._call(self._message(channel_id, message_id).edit(**parts), limited=Outcome.REFUSED)
         return outcome
 
     async def delete(self, channel_id: int, message_id: int) -> Outcome:
@@ -156,24 +158,27 @@ class Poster:
         work: Coroutine[Any, Any, Any],
         *,
         unclear: Outcome = Outcome.LATER,
+        limited: Outcome | None = None,
         seconds: float | None = None,
     ) -> tuple[Outcome, Any]:
-        """What came of *work*, and what it returned; *unclear* stands for everything that is no answer."""
+        """What came of *work*, and what it returned; *unclear* stands for everything that is no answer.
+
+        *limited* stands for a 429, and for a call that was cut off: nearly always discord.py waits after a 429.
+        """
         if self._bot.is_closed():
             work.close()
             return Outcome.LATER, None
         try:
-            async with asyncio.timeout(seconds or CALL_SECONDS):
+            async with asyncio.timeout(seconds or CALL_SECONDS) as limit:
                 return Outcome.DONE, await work
-        except (
-            discord.RateLimited,
-            discord.InvalidData,
-        ):  # not now, and never: it is a channel of an unknown kind
+        except discord.RateLimited:
+            return limited or Outcome.LATER, None
+        except discord.InvalidData:  # it is a channel of an unknown kind
             return Outcome.LATER, None
         except discord.HTTPException as error:
-            return _outcome(error, unclear), None
+            return (limited if limited and error.status == 429 else _outcome(error, unclear)), None
         except (OSError, aiohttp.ClientError):  # asyncio's TimeoutError is among them
-            return unclear, None
+            return (limited if limited and limit.expired() else unclear), None
         except RuntimeError:  # a session that was closed meanwhile says nothing better
             if not self._bot.is_closed():
                 raise

@@ -53,7 +53,9 @@ class Standing:
     deleted: int | None = None
     # Since when nobody knows whether the message with this mark was sent.
     unclear: tuple[str, datetime] | None = None
-    # Messages that were the board, and are still to be deleted.
+    # Nobody knows which message the database has for the board: it is to be read.
+    doubtful: bool = False
+    # Messages that were the board, or were to be, and are still to be deleted.
     old: list[tuple[int, int]] = field(default_factory=list)
 
 

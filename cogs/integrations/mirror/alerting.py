@@ -70,6 +70,11 @@ class _Folding:
         if edge.after is State.NEWER:
             return
         known = self._latest(edge)
+        if known and edge.before is State.CONNECTED and not (known[1].over or known[1].unstable):
+            # It worked meanwhile, and nobody told.
+            item = known[1]
+            self.take(edge._replace(action=Action.SYNC, before=item.state, after=State.CONNECTED))
+            known = self._latest(edge)
         if known and (known[1].unstable or not known[1].over):
             self._change(*known, edge)
         elif self._wanted and _is_break(edge):

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import discord
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from simcord.backend.serializers import thread_payload
 from simcord.builders import ChannelHandle
 
 from cogs.integrations.chat import alert as words
 from cogs.integrations.chat.answer import Answer
 from cogs.integrations.mirror.catalog import DEFAULT, Catalog
+from cogs.integrations.names import COG
 from storage.integrations import Alert, AlertItem, Mirror, State
 from tests.cogs.chat.stage import DASHBOARD, NOON, provider, written
 from tests.cogs.chat.test_limits import assert_fits
@@ -56,6 +59,7 @@ def buttons(answer: Answer) -> list[str | None]:
         ([replace(WORKS, unstable=True)], "🟠 Notion is unstable"),
         ([BROKEN, GONE], "🔴 2 integrations stopped working"),
         ([WORKS, GONE], "🔴 1 of 2 integrations still do not work"),
+        ([WORKS, replace(WORKS, provider="linear", unstable=True)], "🟠 1 of 2 integrations still need attention"),
         ([WORKS, replace(WORKS, provider="linear")], "🟢 2 integrations work again"),
         ([WORKS, TAKEN], "🟢 1 integration works again"),
     ],
@@ -71,6 +75,15 @@ def test_it_says_what_since_when_why_and_what_it_means() -> None:
     assert f"Needs reconnecting; it stopped working <t:{since}:R>." in text
     assert "This access has run out." in text
     assert "Required for email processing and notifications." in text
+
+
+@pytest.mark.parametrize("name", ["gmail", "not-in-the-catalogue"])
+def test_of_what_comes_and_goes_it_does_not_say_why_it_is_broken(name: str) -> None:
+    text = written(said(replace(WORKS, provider=name, unstable=True)))
+
+    assert "It comes and goes: 3 changes within an hour." in text
+    assert "This access has run out." not in text
+    assert ("Required for email processing" in text) is (name == "gmail")
 
 
 def test_what_composio_shows_no_account_for_is_said_so() -> None:
@@ -175,6 +188,23 @@ async def test_a_role_that_the_person_may_not_mention_is_refused(world: World, o
     assert "You cannot mention" in shown(answer)
 
 
+async def test_a_role_alone_has_to_be_one_that_the_person_may_mention_where_alerts_go(
+    world: World, ops: ChannelHandle
+) -> None:
+    role = world.guild.create_role("owners")
+    managers = world.guild.roles["Managers"]
+    loud = discord.PermissionOverwrite(mention_everyone=True)
+    here = world.guild.create_text_channel("here", overwrites={managers: loud})
+    await world.manager.slash(here, "integrations alerts", channel=ops)
+
+    refused = await world.manager.slash(here, "integrations alerts", mention=role)
+    assert "You cannot mention" in shown(refused)
+
+    await world.manager.slash(world.channel, "integrations alerts", channel=here)
+    changed = await world.manager.slash(world.channel, "integrations alerts", mention=role)
+    assert f"mention <@&{role.id}>" in shown(changed)
+
+
 async def test_the_answer_names_the_permissions_that_the_bot_lacks(world: World) -> None:
     everyone = world.guild.roles["@everyone"]
     bot = world.guild.me
@@ -192,3 +222,21 @@ async def test_the_answer_names_the_permissions_that_the_bot_lacks(world: World)
     answer = await world.manager.slash(world.channel, "integrations alerts", channel=channel)
 
     assert "there it lacks **View Channel**" in shown(answer)
+
+
+async def test_a_thread_that_is_opened_again_is_heard_of(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    bot: Any = world.env.bot
+    backend = world.env.backend
+    cog: Any = bot.get_cog(COG)
+    opened: list[int] = []
+    monkeypatch.setattr(cog._context.delivery, "opened", opened.append)  # noqa: SLF001 – the only sign of it
+    assert bot.user is not None
+    thread = backend.create_thread(world.channel.id, "ops", owner_id=bot.user.id)
+    await world.env.settle()
+    guild: Any = bot.get_guild(world.guild.id)
+    guild._remove_thread(guild.get_thread(thread.id))  # noqa: SLF001 – as discord.py does for archived ones
+
+    bot._connection.parse_thread_update(thread_payload(backend, thread))  # noqa: SLF001 – SimCord has no such event
+    await world.env.settle()
+
+    assert opened == [world.guild.id]

@@ -198,7 +198,7 @@ async def test_changes_are_an_edit_at_once_and_one_after_the_gap(scene: Scene, m
 
 async def test_what_was_refused_twice_is_posted_anew(scene: Scene) -> None:
     await scene.place()
-    scene.discord.next["edit"] = [Outcome.LATER, Outcome.LATER]
+    scene.discord.next["edit"] = [Outcome.REFUSED, Outcome.REFUSED]
 
     await scene.write(State.NEEDS_RECONNECT)
 
@@ -209,7 +209,7 @@ async def test_what_was_refused_twice_is_posted_anew(scene: Scene) -> None:
 
 async def test_after_an_unclear_send_it_is_looked_for_before_it_is_sent_again(scene: Scene) -> None:
     await scene.place()
-    scene.discord.next["edit"] = [Outcome.LATER, Outcome.LATER]
+    scene.discord.next["edit"] = [Outcome.REFUSED, Outcome.REFUSED]
     scene.discord.next["send"] = [Outcome.UNCLEAR]
 
     await scene.write(State.NEEDS_RECONNECT)
@@ -242,7 +242,7 @@ async def test_an_unclear_command_leaves_the_old_board_where_it_was(scene: Scene
 async def test_a_new_one_that_could_not_be_stored_is_found_and_stored_later(scene: Scene) -> None:
     await scene.place()
     first = scene.message_id
-    scene.discord.next["edit"] = [Outcome.LATER, Outcome.LATER]
+    scene.discord.next["edit"] = [Outcome.REFUSED, Outcome.REFUSED]
     scene.serving.store.broken.add("wish")
     await scene.write(State.NEEDS_RECONNECT)
     await ended(lambda: scene.serving.store.calls["wish"] == 2)

@@ -1,4 +1,4 @@
-"""What the bot posts by itself comes to one of six outcomes, whatever Discord answers."""
+"""What the bot posts by itself comes to one of seven outcomes, whatever Discord answers."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ async def test_a_message_is_sent_edited_found_and_deleted(world: World, poster: 
         (403, 50013, Outcome.CLOSED, Outcome.CLOSED),
         (403, 0, Outcome.CLOSED, Outcome.CLOSED),
         (400, 50083, Outcome.CLOSED, Outcome.CLOSED),
-        (429, 30046, Outcome.LATER, Outcome.LATER),
-        (429, 0, Outcome.LATER, Outcome.LATER),
+        (429, 30046, Outcome.LATER, Outcome.REFUSED),
+        (429, 0, Outcome.LATER, Outcome.REFUSED),
         (400, 50035, Outcome.LATER, Outcome.LATER),
         (503, 0, Outcome.UNCLEAR, Outcome.LATER),
     ],
@@ -81,7 +81,7 @@ async def test_every_call_ends(world: World, poster: Poster, monkeypatch: pytest
     monkeypatch.setattr("simcord.http.client.FakeHTTPClient.request", silent)
 
     assert (await poster.send(world.guild.id, world.channel.id, ANSWER)).outcome is Outcome.UNCLEAR
-    assert await poster.edit(world.channel.id, 1, ANSWER) is Outcome.LATER
+    assert await poster.edit(world.channel.id, 1, ANSWER) is Outcome.REFUSED
     assert (await poster.find(world.channel.id, world.env.now(), MARK)).outcome is Outcome.LATER
 
 

@@ -147,6 +147,20 @@ def test_what_breaks_a_day_later_is_another_alert() -> None:
     assert [alert.id for alert in alerts] == ["a1", "a2"]
 
 
+def test_what_breaks_after_a_recovery_that_nobody_told_is_another_alert() -> None:
+    old, new = fold([broke(4000)], sent(broke())).changed
+
+    assert (item_of(old).works, item_of(old).worked_at) == (True, NOON + 4000 * MINUTE)
+    assert is_due(old, NOON + 4000 * MINUTE)
+    assert (new.id, new.began_at, item_of(new).over) == ("a2", NOON + 4000 * MINUTE, False)
+
+
+def test_what_was_never_sent_is_not_told_as_working_when_it_has_broken_again() -> None:
+    [alert] = fold([broke(200)], fold([broke()]).alerts).alerts
+
+    assert (item_of(alert).over, item_of(alert).broke_at) == (False, NOON + 200 * MINUTE)
+
+
 # What comes and goes
 
 
