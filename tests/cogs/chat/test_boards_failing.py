@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -76,9 +77,9 @@ async def test_of_two_boards_the_one_that_is_stored_stays(
     await scene.place()
     wish = scene.serving.ledger.wish
 
-    async def lost(wishes: Wishes) -> None:
+    async def lost(wishes: Wishes, names: Collection[str]) -> None:
         if stored:
-            await wish(wishes)
+            await wish(wishes, names)
         raise StorageUnavailableError("x", unknown=True)
 
     monkeypatch.setattr(scene.serving.ledger, "wish", lost)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -248,9 +248,13 @@ class TestAFailure:
         await process.serve(1, 2, 3)
         for guild_id in (1, 2, 3):
             standin.connect("gmail", user_id=user(guild_id))
-        early = standin.connect("notion", user_id=user(2))
-        early.created_at = early.updated_at = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=1)))
+        before_all_times = "0001-01-01T00:00:00+01:00"
 
+        def ruin(body: Any) -> None:
+            [item] = [item for item in body["items"] if item["user_id"] == user(2)]
+            item["created_at"] = item["updated_at"] = before_all_times
+
+        standin.fail(Alter(ruin), times=None)
         await process.rounds.round()
 
         assert await process.states(1) == await process.states(3) == {"gmail": State.CONNECTED}
