@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from typing import TypeAlias
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import quote, urlencode
 
 import composio_client as sdk
 
@@ -100,7 +100,7 @@ async def _page(client: sdk.AsyncComposio, users: Users, cursor: str | None) -> 
 
 
 def url_length(client: sdk.AsyncComposio, users: Users, cursor: str = "") -> int:
-    """How long a page's URL is at most, as it is sent."""
+    """How long a page's URL is at most, as it is sent: one version writes a space as three characters."""
     query = {
         "user_ids": ",".join(users),
         "cursor": cursor,
@@ -109,11 +109,12 @@ def url_length(client: sdk.AsyncComposio, users: Users, cursor: str = "") -> int
         "order_direction": "desc",
         "account_type": "ALL",
     }
-    return len(f"{client.base_url}/api/v3.1/connected_accounts?{urlencode(query)}")
+    sent = urlencode(query, safe="", quote_via=quote)
+    return len(f"{client.base_url}/api/v3.1/connected_accounts?{sent}")
 
 
 def _must_fit(client: sdk.AsyncComposio, users: Users, cursor: str) -> None:
-    if len(users) == 1 or len(quote_plus(cursor)) <= CURSOR_LENGTH:
+    if len(users) == 1 or len(quote(cursor, safe="")) <= CURSOR_LENGTH:
         return
     if url_length(client, users, cursor) > URL_LENGTH:
         raise DislikedError(Trouble.UNREADABLE, f"a cursor of {len(cursor)} characters")

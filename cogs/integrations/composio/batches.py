@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
-from urllib.parse import quote_plus
+from urllib.parse import quote
 
 import composio_client as sdk
 
@@ -79,7 +79,7 @@ class Batches:
         """How many of *users*, at least one, the next request names."""
         room = URL_LENGTH - CURSOR_LENGTH - url_length(self._client, ())
         for count, user in enumerate(users[: self.size]):
-            room -= len(quote_plus(user)) + len(quote_plus(","))
+            room -= len(quote(user, safe="")) + len(quote(",", safe=""))
             if room < 0:
                 return max(count, 1)
         return min(self.size, len(users))
