@@ -26,6 +26,8 @@ SQLITE_BUSY_SECONDS = 4
 START_SECONDS, MIGRATION_SECONDS = 60.0, 600.0
 # Any constant does, as long as every process of ours takes the same one.
 _POSTGRES_LOCK = 0x1A7E67A7
+# SQLite's own, of the ids that are never given again.
+_COUNTERS = "sqlite_sequence"
 _IN_MEMORY = (
     "this database is only in memory: nothing in it lasts, and a write that has failed may be stored with the "
     "next one. Use a file: sqlite+aiosqlite:///file.db"
@@ -199,7 +201,7 @@ def _refuse_memory(connection: Connection) -> None:
 
 def _check_pages(connection: Connection) -> None:
     # Only our own tables: a host's database may be large.
-    for name in (VERSION_TABLE, *metadata.tables):
+    for name in (VERSION_TABLE, *metadata.tables, _COUNTERS):
         if inspect(connection).has_table(name):
             found = connection.exec_driver_sql(f"PRAGMA quick_check('{name}')").scalars().all()
             if found != ["ok"]:

@@ -106,7 +106,7 @@ class Store(Servers, Switches, Operations, Turns, Alerts):
     ) -> None:
         values = dict.fromkeys(_SYNC) | {"synced_at": at, "fingerprint": fingerprint}
         values |= {"composio_user_id": seen.composio_user_id, "revision": seen.revision + 1}
-        values |= {"read_at": at, "too_late": too_late(at)}
+        values |= {"read_at": at, "too_late": too_late(at), "seen_at": seen.synced_at}
         if (await connection.execute(self._upsert_sync, values)).first() is None:
             raise OutdatedError(seen.composio_user_id)
 

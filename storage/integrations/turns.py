@@ -26,10 +26,12 @@ def too_late(at: datetime) -> datetime:
 
 
 def not_overtaken() -> Any:
-    """Whether what was read at ``read_at`` is newer than the read that is stored."""
+    """Whether what was read at ``read_at`` is newer than the stored read, or that one was seen before it."""
     read_at = sa.bindparam("read_at", type_=syncs.c.synced_at.type)
-    too_late = sa.bindparam("too_late", type_=syncs.c.synced_at.type)
-    return (syncs.c.synced_at <= read_at) | (syncs.c.synced_at > too_late)
+    late = sa.bindparam("too_late", type_=syncs.c.synced_at.type)
+    seen_at = sa.bindparam("seen_at", type_=syncs.c.synced_at.type)
+    # Clocks differ: of two reads the order counts in which they were stored and seen, before their times do.
+    return (syncs.c.synced_at == seen_at) | (syncs.c.synced_at <= read_at) | (syncs.c.synced_at > late)
 
 
 class Turn(NamedTuple):
@@ -130,7 +132,7 @@ class Turns(Queries):
     async def suspect(self, composio_user_id: str, revision: int, at: datetime, lost: Sequence[str]) -> None:
         """Remember that a read has seen that all these providers are lost, unless a newer sync is stored."""
         of = (syncs.c.composio_user_id == composio_user_id) & (syncs.c.revision == revision) & not_overtaken()
-        when = {"read_at": at, "too_late": too_late(at)}
+        when = {"read_at": at, "too_late": too_late(at), "seen_at": None}
         async with self._transaction() as connection:
             suspected = sa.update(syncs).where(of).values(suspected_at=at, suspected=list(lost))
             await connection.execute(suspected, when)

@@ -18,7 +18,7 @@ from ..mirror.service import IntegrationService
 from ..mirror.urgency import background
 from .answer import Answer
 from .posting import Outcome, Posted, Poster
-from .standing import Render, Shown, Standing, pause
+from .standing import Render, Shown, Standing, mark_of, pause, where_of
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ class Boards:
             return True
         if board.deleted == wishes.board_message_id:
             return await self._end(wishes)
-        if board.unclear and board.unclear[0] == _mark(wishes):
+        if board.unclear and board.unclear[0] == mark_of(wishes):
             return await self._post_anew(wishes, board)
         shown = await self._shown(wishes.composio_user_id, guild_id, board)
         if shown.digest == wishes.board_shown:
@@ -206,7 +206,7 @@ class Boards:
     async def _post_anew(self, wishes: Wishes, board: Standing) -> bool:
         board.rests_until = asyncio.get_running_loop().time() + GAP_SECONDS
         channel_id = wishes.board_channel_id or 0
-        posted = await self._post(wishes.guild_id, wishes.composio_user_id, channel_id, _mark(wishes))
+        posted = await self._post(wishes.guild_id, wishes.composio_user_id, channel_id, mark_of(wishes))
         self._open(wishes, board, closed=posted.outcome is Outcome.CLOSED)
         return posted.message_id is not None
 
@@ -258,11 +258,11 @@ class Boards:
             # Of the two messages the one goes that is not the board in the end.
             board.old.append((channel_id, posted.message_id))
             if error.unknown:
-                board.old += _where(before)
+                board.old += where_of(before)
                 board.doubtful = True
             raise
         board.again, board.unclear, board.refused = again, None, 0
-        board.old += _where(before)
+        board.old += where_of(before)
         return posted
 
     async def _send(self, board: Standing, guild_id: int, channel_id: int, answer: Answer, mark: str) -> Posted:
@@ -281,7 +281,7 @@ class Boards:
     async def _tidy(self, guild_id: int, board: Standing) -> bool:
         """Delete what was the board, or was to be; False when that is to be tried again."""
         while board.old and not board.doubtful:
-            is_board = board.old[0] in _where(self._places.of(guild_id))
+            is_board = board.old[0] in where_of(self._places.of(guild_id))
             if not is_board and await self._poster.delete(*board.old[0]) is Outcome.LATER:
                 return False
             board.old.pop(0)
@@ -293,15 +293,3 @@ class Boards:
             if board.timer:
                 board.timer.cancel()
         await self._running.close(0.1)
-
-
-def _where(wishes: Wishes | None) -> list[tuple[int, int]]:
-    """The channel and the message of the board; nothing when there is none."""
-    if wishes is None or not wishes.board_channel_id or not wishes.board_message_id:
-        return []
-    return [(wishes.board_channel_id, wishes.board_message_id)]
-
-
-def _mark(wishes: Wishes) -> str:
-    """Of what takes the place of a board."""
-    return f"{wishes.board_message_id:x}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
-from storage.integrations import Mirror
+from storage.integrations import Mirror, Wishes
 
 from .answer import Answer
 
@@ -62,3 +62,15 @@ class Standing:
 def pause(failures: int) -> float:
     """For how many seconds it is left alone after so many failures in a row."""
     return min(FIRST_PAUSE * float(2 ** min(failures - 1, _DOUBLINGS)), LONGEST_PAUSE)
+
+
+def where_of(wishes: Wishes | None) -> list[tuple[int, int]]:
+    """The channel and the message of the board; nothing when there is none."""
+    if wishes is None or not wishes.board_channel_id or not wishes.board_message_id:
+        return []
+    return [(wishes.board_channel_id, wishes.board_message_id)]
+
+
+def mark_of(wishes: Wishes) -> str:
+    """Of what takes the place of a board."""
+    return f"{wishes.board_message_id:x}"
