@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from urllib.parse import parse_qsl, urlsplit
 
 from bot.sandbox.api import answer
 from bot.sandbox.model import Request
 from bot.sandbox.project import Project
 from cogs.integrations.mirror.catalog import DEFAULT
 from tests.benchmarks.parts import NOW
-from tests.benchmarks.server import KEY, PAGE, PATH, response
+from tests.benchmarks.server import KEY, PAGE, PATH, listen, response, spawned
 
 ACCOUNTS = 8
 TOLD = "/told"
@@ -36,17 +34,8 @@ def guild(number: int) -> int:
 @contextmanager
 def serving(servers: int) -> Iterator[str]:
     """The address of a Composio with so many users, as long as the block lives."""
-    command = [sys.executable, "-m", __name__, str(servers)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            address = process.stdout.readline().strip()
-            if not address:
-                raise RuntimeError("the server of the benchmark did not start")
-            yield address
-        finally:
-            process.stdin.close()
+    with spawned(__name__, str(servers)) as address:
+        yield address
 
 
 def _accounts(servers: int) -> dict[str, list[bytes]]:
@@ -95,36 +84,9 @@ class _Composio:
         return json.dumps({"lists": self._lists, "reads": self._reads}).encode()
 
 
-class _Server(asyncio.Protocol):
-    """Enough HTTP for GET requests that come one after the other."""
-
-    def __init__(self, composio: _Composio) -> None:
-        self._composio = composio
-        self._received = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        while b"\r\n\r\n" in self._received:
-            request, _, self._received = self._received.partition(b"\r\n\r\n")
-            address = urlsplit(request.split(b" ", 2)[1].decode())
-            told = address.path == TOLD
-            body = self._composio.told() if told else self._composio.page(dict(parse_qsl(address.query)))
-            self._transport.write(response(200, body))
-
-
 async def _serve(servers: int) -> None:
     composio = _Composio(servers)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Server(composio), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    sys.stdout.write(f"http://127.0.0.1:{port}\n")
-    sys.stdout.flush()
-    await loop.run_in_executor(None, sys.stdin.read)
-    server.close()
+    await listen(lambda path, query: response(200, composio.told() if path == TOLD else composio.page(query)))
 
 
 if __name__ == "__main__":

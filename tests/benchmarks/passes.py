@@ -128,19 +128,24 @@ async def _line(name: str, url: str, base_url: str, size: int, rounds: int) -> S
         await bot.rounds.round()
         requests = await lists(raw) - before
         peak = await _peak(bot, clock)
-    least, ours, all_ = median(bare), median(reading), median(whole)
     return (
         name,
         f"{size:,}",
         f"{requests:,}",
+        *_costs(median(bare), median(reading), median(whole), size),
+        f"{median(freezes) * 1000:.0f} ms",
+        f"{peak / 1024:,.0f} KiB",
+    )
+
+
+def _costs(least: float, ours: float, all_: float, size: int) -> Sequence[str]:
+    return (
         f"{least * 1000:,.1f} ms",
         f"{ours * 1000:,.1f} ms",
         f"{ours / least:.2f} ×",
         f"{all_ * 1000:,.1f} ms",
         f"{all_ / least:.2f} ×",
         f"{all_ / size * 1e6:.0f} µs",
-        f"{median(freezes) * 1000:.0f} ms",
-        f"{peak / 1024:,.0f} KiB",
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from typing import TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from bot.sandbox.api import API, answer
@@ -21,6 +22,8 @@ KEY = "ak_benchmark"
 PAGE = 100
 SIZES = (8, 100, 1_000, 10_000)
 
+# From a request's path and query to a whole answer.
+Answering: TypeAlias = Callable[[str, dict[str, str]], bytes]
 _NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
 
@@ -32,8 +35,15 @@ def user(size: int) -> str:
 @contextmanager
 def serving() -> Iterator[str]:
     """The address of a server that lives as long as the block, and never longer than this process."""
+    with spawned(__name__) as address:
+        yield address
+
+
+@contextmanager
+def spawned(*module_and_arguments: str) -> Iterator[str]:
+    """The address on which such a module listens, in a process of its own: see `listen`."""
     # A line of its output says where it listens; the end of its input says that nobody needs it any more.
-    command = [sys.executable, "-m", __name__]
+    command = [sys.executable, "-m", *module_and_arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         assert process.stdin is not None
         assert process.stdout is not None
@@ -89,8 +99,8 @@ def response(status: int, body: bytes) -> bytes:
 class _Server(asyncio.Protocol):
     """Enough HTTP for GET requests that come one after the other."""
 
-    def __init__(self, pages: dict[tuple[str, str], bytes]) -> None:
-        self._pages = pages
+    def __init__(self, answer: Answering) -> None:
+        self._answer = answer
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -101,20 +111,28 @@ class _Server(asyncio.Protocol):
         self._received += data
         while b"\r\n\r\n" in self._received:
             request, _, self._received = self._received.partition(b"\r\n\r\n")
-            query = dict(parse_qsl(urlsplit(request.split(b" ", 2)[1].decode()).query))
-            key = query.get("user_ids", ""), query.get("cursor", "")
-            self._transport.write(self._pages.get(key) or response(404, b"{}"))
+            address = urlsplit(request.split(b" ", 2)[1].decode())
+            self._transport.write(self._answer(address.path, dict(parse_qsl(address.query))))
 
 
-async def _serve() -> None:
-    pages = _rendered()
+async def listen(answer: Answering) -> None:
+    """Answer until the input ends, and print where."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Server(pages), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: _Server(answer), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     sys.stdout.write(f"http://127.0.0.1:{port}\n")
     sys.stdout.flush()
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
+
+
+async def _serve() -> None:
+    pages = _rendered()
+
+    def page(_path: str, query: dict[str, str]) -> bytes:
+        return pages.get((query.get("user_ids", ""), query.get("cursor", ""))) or response(404, b"{}")
+
+    await listen(page)
 
 
 if __name__ == "__main__":
