@@ -13,12 +13,15 @@ from ..mirror.errors import Right
 from ..mirror.freshness import Freshness
 from . import overview
 from .answer import Answer, Reply
+from .channels import lacking
 from .context import Context
 from .freshness import checked
-from .posting import Lack, Outcome, Posted
+from .posting import Outcome, Posted
 from .rights import require
 from .standing import Shown
 from .targets import Channel, target
+
+GONE = "This channel is gone."
 
 
 def render(catalog: Catalog, freshness: Freshness, dashboard_url: str, mirror: Mirror, mark: str) -> Shown:
@@ -49,7 +52,7 @@ async def place(context: Context, reply: Reply, channel: Channel | None) -> None
         return
     async with reply.soon():
         if lack := await context.poster.lack(guild_id, to.id):
-            text = _missing(lack, to.id)
+            text = GONE if lack.gone else lacking(lack, to.id, "the board")
         else:
             posted = await context.boards.place(guild_id, user_id, to.id, f"{interaction.id:x}")
             text = _placed(posted, guild_id, to.id)
@@ -64,18 +67,10 @@ def _placed(posted: Posted, guild_id: int, channel_id: int) -> str:
         case Outcome.CLOSED:
             return f"Discord does not let the bot post in <#{channel_id}>."
         case Outcome.CHANNEL_GONE | Outcome.MESSAGE_GONE:
-            return "This channel is gone."
+            return GONE
         case Outcome.LATER | Outcome.REFUSED:
             return "Discord does not take the board just now. Try again in a minute."
         case Outcome.UNCLEAR:
             return (
                 f"Discord has not said whether the board was posted. Look in <#{channel_id}> before you try again."
             )
-
-
-def _missing(lack: Lack, channel_id: int) -> str:
-    if lack.gone:
-        return "This channel is gone."
-    *others, last = (f"**{name}**" for name in lack.permissions)
-    names = f"{', '.join(others)} and {last}" if others else last
-    return f"The bot cannot post the board in <#{channel_id}>: there it lacks {names}."

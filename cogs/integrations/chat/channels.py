@@ -24,8 +24,11 @@ def missing(lack: Lack, channel_id: int, what: str) -> str | None:
     """What has to be done before *what* can be posted in a channel; None when nothing has."""
     if lack.gone:
         return f"The channel for {what} is gone. Choose another with `/integrations {what}`."
-    if not lack.permissions:
-        return None
+    return lacking(lack, channel_id, what) if lack.permissions else None
+
+
+def lacking(lack: Lack, channel_id: int, what: str) -> str:
+    """Which permissions are missing for *what* in a channel."""
     *others, last = (f"**{name}**" for name in lack.permissions)
     names = f"{', '.join(others)} and {last}" if others else last
     return f"The bot cannot post {what} in <#{channel_id}>: there it lacks {names}."
