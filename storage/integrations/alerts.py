@@ -14,7 +14,7 @@ from .errors import OutdatedError
 from .posts import Alert, AlertItem, Edge, Wishes
 from .queries import Queries, batches
 from .tables import alerts, edges, servers, turns
-from .turns import AT_ONCE
+from .turns import first_turns
 from .values import Action, State
 
 _TIMES = ("broke_at", "changed_at", "worked_at")
@@ -51,7 +51,7 @@ class Alerts(Queries):
             index_elements=[servers.c.guild_id],
             set_={name: insert.excluded[name] for name in names},
         )
-        turn = self._insert(turns).values(composio_user_id=wishes.composio_user_id, due_at=AT_ONCE, failures=0)
+        turn = self._insert(turns).values(first_turns([wishes.composio_user_id]))
         async with self._transaction() as connection:
             await connection.execute(statement)
             await connection.execute(turn.on_conflict_do_nothing())

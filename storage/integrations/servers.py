@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from .alerts import delete_told
 from .queries import Queries, batches
 from .tables import events, integrations, operations, servers, switches, syncs, turns
-from .turns import AT_ONCE
+from .turns import first_turns
 from .values import Forgotten
 
 
@@ -44,7 +44,9 @@ class Servers(Queries):
         if news:
             async with self._transaction() as connection:
                 await connection.execute(self._upsert_server, news)
-                await connection.execute(self._add_turns, _turns(news))
+                await connection.execute(
+                    self._add_turns, first_turns(str(row["composio_user_id"]) for row in news)
+                )
                 await connection.execute(
                     _TAKE_ALONG, [{"of": row["guild_id"], "user": row["composio_user_id"]} for row in news]
                 )
@@ -112,11 +114,6 @@ _TAKE_ALONG = (
     )
     .values(composio_user_id=sa.bindparam("user"))
 )
-
-
-def _turns(news: Collection[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    users = dict.fromkeys(row["composio_user_id"] for row in news)
-    return [{"composio_user_id": user_id, "due_at": AT_ONCE, "failures": 0} for user_id in users]
 
 
 async def _known(connection: AsyncConnection, guild_ids: Collection[int]) -> dict[int, str]:

@@ -207,10 +207,7 @@ class AlertRow(_Base, table=True):
     """A message about what broke in one pass in one server, sent or still to be sent."""
 
     __tablename__: ClassVar[str] = "integrations_alert"
-    __table_args__ = (
-        Index("ix_integrations_alert_guild", "guild_id", "settled"),
-        Index("ix_integrations_alert_next", "next_at"),
-    )
+    __table_args__ = (Index("ix_integrations_alert_guild", "guild_id", "settled"),)
 
     id: str = Field(primary_key=True, max_length=ALERT_LENGTH)
     guild_id: int = Field(sa_type=BigInteger)

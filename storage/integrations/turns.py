@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -14,6 +14,14 @@ from .tables import integrations, servers, syncs, turns
 
 # Before all who have been read: whoever is new comes first.
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def first_turns(composio_user_ids: Iterable[str]) -> list[dict[str, Any]]:
+    """What to insert for users who are new; each counts once."""
+    return [
+        {"composio_user_id": user_id, "due_at": AT_ONCE, "failures": 0}
+        for user_id in dict.fromkeys(composio_user_ids)
+    ]
 
 
 # No read takes longer. What is stored as later than that was stored by a clock that has been put back since.

@@ -134,10 +134,7 @@ INDEXES: dict[str, dict[str, list[str]]] = {
         "ix_integrations_edge_guild": ["guild_id"],
         "ix_integrations_edge_user": ["composio_user_id"],
     },
-    "integrations_alert": {
-        "ix_integrations_alert_guild": ["guild_id", "settled"],
-        "ix_integrations_alert_next": ["next_at"],
-    },
+    "integrations_alert": {"ix_integrations_alert_guild": ["guild_id", "settled"]},
     "integrations_event": {
         "ix_integrations_event_user": ["composio_user_id", "id"],
         "ix_integrations_event_at": ["at"],

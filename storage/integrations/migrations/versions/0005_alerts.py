@@ -83,4 +83,3 @@ def _create_alerts() -> None:
         sa.Column("settled", sa.Boolean, nullable=False),
     )
     op.create_index("ix_integrations_alert_guild", "integrations_alert", ["guild_id", "settled"])
-    op.create_index("ix_integrations_alert_next", "integrations_alert", ["next_at"])
