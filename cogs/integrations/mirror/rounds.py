@@ -166,19 +166,23 @@ class Rounds:
         taken = await self._ledger.turns.take(now, until, far, farthest, self._reader.size)
         if not taken:
             return None
-        if left := [turn for turn in taken if turn.guild_id is None]:
-            await self._ledger.turns.drop(_users(left))
-        foreign = [turn for turn in taken if turn.guild_id and not self._owns(turn)]
+        left: list[str] = []
+        foreign: list[str] = []
+        due: list[Turn] = []
+        for turn in taken:
+            if turn.guild_id is None:
+                left.append(turn.composio_user_id)
+            elif not self._tenancy.owns(turn.composio_user_id, turn.guild_id):
+                foreign.append(turn.composio_user_id)
+            elif self._is_recent(turn, now):
+                await self._end([turn.composio_user_id], (turn.synced_at or now) + self._pace.next - now)
+            else:
+                due.append(turn)
+        if left:
+            await self._ledger.turns.drop(left)
         if foreign:  # a process with other settings may read them
-            await self._end(_users(foreign), self._pace.next / 4)
-        mine = [turn for turn in taken if turn.guild_id and self._owns(turn)]
-        recent = [turn for turn in mine if self._is_recent(turn, now)]
-        for turn in recent:
-            await self._end([turn.composio_user_id], (turn.synced_at or now) + self._pace.next - now)
-        return [turn for turn in mine if turn not in recent]
-
-    def _owns(self, turn: Turn) -> bool:
-        return self._tenancy.owns(turn.composio_user_id, turn.guild_id or 0)
+            await self._end(foreign, self._pace.next / 4)
+        return due
 
     def _is_recent(self, turn: Turn, now: datetime) -> bool:
         if turn.synced_at is None:
