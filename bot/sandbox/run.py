@@ -72,7 +72,7 @@ async def _until_stopped(closed: Coroutine[Any, Any, None]) -> None:
 async def keep_time(world: World, preview: Preview, tick: float = TICK_SECONDS) -> None:
     """Let SimCord's clock go with the wall's, and show on the pages what the bot posts by itself."""
     last = time.monotonic()
-    shown = 0
+    seen = 0
     while True:
         await asyncio.sleep(tick)
         now = time.monotonic()
@@ -80,9 +80,9 @@ async def keep_time(world: World, preview: Preview, tick: float = TICK_SECONDS) 
         last = now
         preview.capture_time = world.env.now()
         _begin_what_is_due(world.env)
-        posted = sum(map(_is_post, world.env.http_requests))
-        if posted != shown:
-            shown = posted
+        news = world.env.http_requests[seen:]
+        seen += len(news)
+        if any(map(_is_post, news)):
             _publish(preview)
 
 
