@@ -136,7 +136,6 @@ def environment(
     monkeypatch.setenv("INTEGRATIONS_COMPOSIO_USER_ID", USER_ID)
     monkeypatch.setenv("INTEGRATIONS_GUILD_IDS", str(GUILD_ID))
     monkeypatch.setenv("INTEGRATIONS_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'integrations.db'}")
-    monkeypatch.setenv("INTEGRATIONS_SYNC_INTERVAL", "0")  # what happens by itself has tests of its own
     monkeypatch.setenv("INTEGRATIONS_DASHBOARD_URL", "https://app.composio.dev/accounts")
     return monkeypatch
 

@@ -211,7 +211,7 @@ class TestWhatIsFound:
         assert len(standin.requests) == 3
         assert await process.states(1) == {}
 
-    async def test_does_not_wait_for_a_read_thathangs(self, process: Background, standin: StandIn) -> None:
+    async def test_does_not_wait_for_a_read_that_hangs(self, process: Background, standin: StandIn) -> None:
         await process.serve(1)
         standin.connect("gmail", user_id=user(1))
         arrived = asyncio.Event()
