@@ -170,8 +170,8 @@ def _pages(catalog: Catalog) -> tuple[tuple[_Section, ...], ...]:
     return tuple(tuple(sections) for sections in pages)
 
 
-# Of all rows, the one whose line is longest: "_" is escaped, and no status has an account and is longer.
-_LONGEST = Integration("", "", State.CONNECTED, enabled=False, account_name="_" * 100, usable_accounts=1_000_000)
+# Of all rows, the one whose line is longest: "_" is escaped, and an account stands only where it can be used.
+_LONGEST = Integration("", "", State.CONNECTED, account_name="_" * 100, usable_accounts=1_000_000)
 
 
 # ---------------------------------------------------------------- buttons

@@ -21,9 +21,9 @@ from cogs.integrations.mirror.errors import ComposioUnavailableError, Trouble
 from cogs.integrations.mirror.plan import Plan
 from cogs.integrations.mirror.results import RevokeReceipt
 from cogs.integrations.mirror.revoke import AccountReceipt, Outcome
-from storage.integrations import Action, Condition, Event, EventOutcome, Integration, Mirror
+from storage.integrations import Action, Condition, Event, EventOutcome, Integration, Mirror, State
 from tests.cogs.chat.scenes import asked, carded, instructed, listed, refused, reported, revoked, told, verdict
-from tests.cogs.chat.stage import NOON, WORKS, event, provider
+from tests.cogs.chat.stage import NOON, USER, WORKS, event, mirror, provider
 from tests.cogs.chat.worlds import catalogs, every_world, filled, long_texts, many_accounts, units, worlds
 
 TITLE, DESCRIPTION, FIELDS, NAME, VALUE, FOOTER, TOTAL, CONTENT = 256, 4096, 25, 256, 1024, 2048, 6000, 2000
@@ -92,6 +92,23 @@ NOTICE = "Composio did not answer the same twice: the accounts kept changing whi
 async def test_every_page_of_every_list_fits(world: tuple[Catalog, Mirror], notice: str | None) -> None:
     for number in range(1, page_of(world[0], 1).pages + 1):
         assert_fits(listed(*world, number, notice=notice))
+
+
+async def test_a_list_fits_whose_every_line_is_as_long_as_it_can_be() -> None:
+    name = filled("*", 100)
+    catalog = Catalog(
+        tuple(
+            provider(f"p{number}", filled("*", 50, f"{number} "), category=filled("*", 50, f"{number} "))
+            for number in range(100)
+        )
+    )
+    rows = [
+        Integration(USER, one.id, State.CONNECTED, account_name=name, usable_accounts=99_999)
+        for one in catalog.providers
+    ]
+
+    for number in range(1, page_of(catalog, 1).pages + 1):
+        assert_fits(listed(catalog, mirror(*rows), number, notice=NOTICE))
 
 
 @given(worlds())
