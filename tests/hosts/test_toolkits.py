@@ -87,7 +87,8 @@ async def test_no_question_of_the_host_reaches_the_database(world: World, statem
     assert of(bot_of(world)).enabled_toolkits(GUILD_ID) == ["github"]
     assert of(bot_of(world)).composio_user_id(GUILD_ID) == USER_ID
 
-    assert statements == []
+    # What is old may be deleted meanwhile, as it is after every start.
+    assert [one for one in statements if not one.startswith("DELETE")] == []
 
 
 @pytest.fixture
