@@ -93,6 +93,7 @@ class PostgresDatabases:
     async def wipe(self, url: str) -> None:
         engine = create_async_engine(url, poolclass=NullPool)
         async with engine.begin() as connection:
+            await connection.exec_driver_sql("SET lock_timeout = '60s'")  # who left a transaction open is told
             await connection.exec_driver_sql("DROP SCHEMA public CASCADE")
             await connection.exec_driver_sql("CREATE SCHEMA public")
 
