@@ -66,6 +66,7 @@ async def _cog(
     upkeep = _upkeep(settings, feed, mirror)
     context = _context(bot, settings, mirror, upkeep)
     rounds = _rounds(settings, gateway, mirror.ledger, context)
+    opened.add(closing.LEDGER, mirror.ledger.close)
     # What runs by itself ends first. Then nobody is asked any more, and who waits gets an answer.
     asked = (context.questions.close, context.close, context.delivery.close)
     opened.add(closing.USE_CASES, *asked, mirror.revoker.close, mirror.service.close)

@@ -14,14 +14,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from . import sqlite
 from .deadline import Deadline
 from .errors import DatabaseRefusedError, translated
 from .migrations import HEAD, VERSION_TABLE, VERSIONS, load, upgrade
 from .queries import commit
 from .tables import metadata
 
-# Less than anybody waits for a write: SQLite then says itself that the file is locked, and nothing stays unknown.
-SQLITE_BUSY_SECONDS = 4
 # Nobody waits for a start as for an answer; but a server that stays silent must not hold it up for ever.
 START_SECONDS, MIGRATION_SECONDS = 60.0, 600.0
 # Any constant does, as long as every process of ours takes the same one.
@@ -45,15 +44,16 @@ def open_engine(url: str) -> AsyncEngine:
         address = make_url(url)
         if address.get_backend_name() == "sqlite" and file_of(address) is None:
             raise DatabaseRefusedError(_IN_MEMORY)
-        engine = create_async_engine(address, hide_parameters=True)
+        options = {"async_creator_fn": sqlite.connect} if address.get_backend_name() == "sqlite" else {}
+        engine = create_async_engine(address, hide_parameters=True, connect_args=options)
     if engine is None or engine.dialect.driver not in ("aiosqlite", "asyncpg"):
         raise DatabaseRefusedError(
             "this database URL cannot be used; write sqlite+aiosqlite:///file.db, or "
             "postgresql+asyncpg://user:password@host/name with the extra 'postgres' installed"
         )
     if engine.dialect.name == "sqlite":
-        event.listen(engine.sync_engine, "connect", _configure_sqlite)
-        event.listen(engine.sync_engine, "invalidate", _unlock_sqlite)
+        event.listen(engine.sync_engine, "connect", sqlite.configure)
+        event.listen(engine.sync_engine, "invalidate", sqlite.unlock)
     else:
         event.listen(engine.sync_engine, "checkout", _replace_closed)
     return engine
@@ -66,19 +66,6 @@ def file_of(url: URL) -> Path | None:
         name = unquote(urlsplit(name).path)
     in_memory = name in ("", ":memory:") or url.query.get("mode") == "memory"
     return None if in_memory else Path(name)
-
-
-def _configure_sqlite(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {SQLITE_BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
-
-
-def _unlock_sqlite(connection: Any, _record: object, error: BaseException | None) -> None:
-    # Closing a connection does not end a cancelled INSERT … RETURNING, which would keep the file locked.
-    if isinstance(error, asyncio.CancelledError):
-        connection.rollback()
 
 
 def _replace_closed(_connection: object, record: Any, _proxy: object) -> None:
@@ -97,7 +84,7 @@ async def prepare(engine: AsyncEngine) -> None:
     if not await Deadline(START_SECONDS).within(_is_newest(engine)):
         await asyncio.to_thread(load)
         await Deadline(MIGRATION_SECONDS).within(_bring_up(engine))
-    if event.contains(engine.sync_engine, "connect", _configure_sqlite):
+    if event.contains(engine.sync_engine, "connect", sqlite.configure):
         await Deadline(START_SECONDS).within(_switch_to_wal(engine))
 
 
@@ -124,7 +111,7 @@ async def _switch_to_wal(engine: AsyncEngine) -> None:
 async def _switched_to_wal(connection: AsyncConnection) -> None:
     # It is written into the file, and so comes last: nothing that is refused is changed. SQLite does not wait
     # here for another process, which at a common first start does the same.
-    attempts = SQLITE_BUSY_SECONDS * 10
+    attempts = sqlite.BUSY_SECONDS * 10
     while True:
         try:
             await connection.exec_driver_sql("PRAGMA journal_mode = WAL")

@@ -42,3 +42,4 @@ class UseCases:
         """Let what is under way end."""
         await self.revoker.close()
         await self.service.close()
+        await self.ledger.close()

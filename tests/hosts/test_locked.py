@@ -10,7 +10,7 @@ from simcord.results import ResponseMessage
 
 from bot.sandbox.faults import Before
 from cogs.integrations import of
-from storage.integrations import engine
+from storage.integrations import sqlite as setup
 from tests.conftest import GUILD_ID, World, message_of, shown, text
 from tests.hosts.host import bot_of, plugin, tools
 from tests.hosts.work import Work
@@ -21,7 +21,7 @@ FOLLOWS = "The database could not be written. The list and the history follow as
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite's driver waits for a lock for a fifth of a second, not ten."""
-    monkeypatch.setattr(engine, "SQLITE_BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(setup, "BUSY_SECONDS", 0.2)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from storage.integrations import Store, prepare
-from storage.integrations.engine import SQLITE_BUSY_SECONDS
+from storage.integrations.sqlite import BUSY_SECONDS
 from tests.conftest import USER_ID
 from tests.storage.conftest import on_sqlite
 from tests.storage.databases import Databases, file_of
@@ -29,6 +30,43 @@ async def ask(engine: AsyncEngine, pragma: str) -> object:
 
 
 @on_sqlite
+@pytest.mark.parametrize("inner_first", [False, True])
+@pytest.mark.parametrize("steps", range(4))
+async def test_all_tasks_end_when_all_are_cancelled_while_a_cancelled_statement_ends(
+    engine: AsyncEngine, steps: int, inner_first: bool
+) -> None:
+    """As `asyncio.run` cancels them, so many steps after SQLAlchemy has begun to close the connection."""
+    runs, goes_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        runs.set()
+        goes_on.wait()
+
+    async def work() -> None:
+        async with engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            assert raw.driver_connection is not None
+            await raw.driver_connection.create_function("hold", 0, hold)
+            await connection.exec_driver_sql("SELECT hold()")
+
+    before = asyncio.all_tasks()
+    task = asyncio.create_task(work())
+    await asyncio.to_thread(runs.wait)
+    task.cancel()
+    goes_on.set()
+    while asyncio.all_tasks() - before == {task}:  # noqa: ASYNC110 – what comes is SQLAlchemy's
+        await asyncio.sleep(0)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    for left in sorted(asyncio.all_tasks() - before, key=lambda left: (left is task) is inner_first):
+        left.cancel()
+
+    while left_over := asyncio.all_tasks() - before:
+        ended, _ = await asyncio.wait(left_over, timeout=10)
+        assert ended, left_over
+
+
+@on_sqlite
 class TestAnEngineOfOurs:
     @pytest.fixture(autouse=True)
     async def prepared(self, engine: AsyncEngine) -> None:
@@ -38,14 +76,14 @@ class TestAnEngineOfOurs:
         assert await ask(engine, "journal_mode") == "wal"
 
     async def test_waits_for_others(self, engine: AsyncEngine) -> None:
-        assert await ask(engine, "busy_timeout") == SQLITE_BUSY_SECONDS * 1000
+        assert await ask(engine, "busy_timeout") == BUSY_SECONDS * 1000
 
     async def test_enforces_foreign_keys(self, engine: AsyncEngine) -> None:
         assert await ask(engine, "foreign_keys") == 1
 
     async def test_is_set_up_on_every_connection(self, engine: AsyncEngine) -> None:
         async with engine.connect(), engine.connect():
-            assert await ask(engine, "busy_timeout") == SQLITE_BUSY_SECONDS * 1000
+            assert await ask(engine, "busy_timeout") == BUSY_SECONDS * 1000
             assert await ask(engine, "foreign_keys") == 1
 
     async def test_lets_a_read_through_while_somebody_writes(self, store: Store, engine: AsyncEngine) -> None:

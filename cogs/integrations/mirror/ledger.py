@@ -49,6 +49,10 @@ class Ledger:
         self.checks = Checks(store, self._waits, known)
         self.left_alone = False
 
+    async def close(self) -> None:
+        """See `Waits.close`."""
+        await self._waits.close()
+
     async def read(self, composio_user_id: str, guild_id: int | None = None) -> Mirror:
         """What a server has of a Composio user; what a revoke has left counts before it is stored."""
         mirror = await self.stored(composio_user_id, guild_id)

@@ -16,6 +16,9 @@ from .urgency import is_background
 
 log = logging.getLogger(__name__)
 
+# A statement that was cut off ends in a moment, unless the database is silent.
+CLOSE_SECONDS = 0.3
+
 T = TypeVar("T")
 
 
@@ -72,6 +75,10 @@ class Waits:
         self._cleaning = Deadline(patience.clean)
         self._turns = asyncio.Semaphore(writers)
         self.outage = Outage()
+
+    async def close(self) -> None:
+        """Wait a moment for statements that were cut off: who ends the loop now would cut off their end."""
+        await asyncio.gather(*(one.close(CLOSE_SECONDS) for one in (self._reads, self._writes, self._cleaning)))
 
     async def read(self, work: Coroutine[Any, Any, T]) -> T:
         """What *work* reads."""

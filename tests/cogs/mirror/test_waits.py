@@ -140,6 +140,35 @@ async def test_who_is_cancelled_while_it_waits_gives_its_turn_to_the_next(ledger
     assert (await second).changed
 
 
+async def test_it_is_closed_when_what_was_cut_off_has_ended(ledger: Ledger, store: Stage) -> None:
+    gate = store.before("read")
+    gate.stubborn = True
+    reading = asyncio.ensure_future(ledger.read(USER))
+    await gate.reached.wait()
+    reading.cancel()
+    await asyncio.wait({reading})
+    closing = asyncio.ensure_future(ledger.close())
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(closing), 0.05)
+    gate.open()
+    await closing
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_to_be_closed_it_waits_for_a_silent_database_only_for_a_moment(ledger: Ledger, store: Stage) -> None:
+    gate = store.before("read")
+    gate.stubborn = True
+    with suppress(StorageUnavailableError):
+        await ledger.read(USER)
+
+    async with asyncio.timeout(2):
+        await ledger.close()
+
+    gate.open()
+
+
 # What the log says
 
 
