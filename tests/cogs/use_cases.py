@@ -11,7 +11,11 @@ from cogs.integrations.mirror.known import Known
 from cogs.integrations.mirror.ledger import Ledger
 from cogs.integrations.mirror.revoking import Revoker
 from cogs.integrations.mirror.service import IntegrationService
+from cogs.integrations.mirror.waits import Patience
 from storage.integrations import Event, Store
+
+# A machine that is busy is not a database that is silent; that one has tests of its own.
+PATIENT = Patience(read=30.0, write=30.0)
 
 
 class UseCases:
@@ -28,7 +32,7 @@ class UseCases:
         self.store = store
         self.notified: list[Event] = []
         self.known = Known(catalog)
-        self.ledger = Ledger(store, self.known, self.notified.append)
+        self.ledger = Ledger(store, self.known, self.notified.append, patience=PATIENT)
         self.service = IntegrationService(accounts=accounts, ledger=self.ledger, catalog=catalog, clock=clock)
         self.revoker = Revoker(
             accounts=accounts,

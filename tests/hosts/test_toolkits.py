@@ -87,8 +87,9 @@ async def test_no_question_of_the_host_reaches_the_database(world: World, statem
     assert of(bot_of(world)).enabled_toolkits(GUILD_ID) == ["github"]
     assert of(bot_of(world)).composio_user_id(GUILD_ID) == USER_ID
 
-    # What is old may be deleted meanwhile, as it is after every start.
-    assert [one for one in statements if not one.startswith("DELETE")] == []
+    # What is old may be looked for meanwhile, as it is after every start.
+    tables = ("integrations_provider", "integrations_switch", "integrations_sync")
+    assert [one for one in statements if any(table in one for table in tables)] == []
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from cogs.integrations.mirror.waits import Patience
 from storage.integrations import Action, Condition, Event
 from storage.integrations.tables import servers as table
 from tests.cogs.mirror.stores import Clock, Stage, row
+from tests.cogs.use_cases import PATIENT
 
 OWN = Tenancy("server-{guild_id}")
 SHARED = Tenancy("team", frozenset({1, 2, 3}))
@@ -37,7 +38,7 @@ class Serving:
     tenancy: Tenancy = OWN
     forget_after: timedelta = MONTH
     members: set[int] | None = field(default_factory=set)
-    patience: Patience | None = None
+    patience: Patience = PATIENT
 
     def __post_init__(self) -> None:
         self.clock = Clock()

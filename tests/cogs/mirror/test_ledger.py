@@ -15,6 +15,7 @@ from cogs.integrations.mirror.ledger import BATCH, Ledger
 from storage.integrations import Action, Condition, Event, Operation, OutdatedError, State, Store
 from tests.cogs.conftest import DAY, NOW, USER
 from tests.cogs.mirror.stores import Stage, begun, row, toggled
+from tests.cogs.use_cases import PATIENT
 
 GMAIL = DEFAULT.places["gmail"]
 GUILD = 4
@@ -35,7 +36,7 @@ def notified() -> list[Event]:
 @pytest.fixture
 def ledger(store: Stage, notified: list[Event]) -> Ledger:
     """One that tracks the user, and has read nothing."""
-    ledger = Ledger(store, Known(DEFAULT), notified.append)
+    ledger = Ledger(store, Known(DEFAULT), notified.append, patience=PATIENT)
     ledger.known.track(USER)
     return ledger
 
