@@ -32,7 +32,7 @@ def traces(env: Env) -> dict[str, Any]:
     """What there is now; the loop of a test is idle while it looks."""
     gc.collect()
     for thread in threading.enumerate():
-        if "connection_worker" in thread.name:
+        if "connection_worker" in thread.name or type(thread).__module__ == "aiosqlite.core":  # before 0.22
             thread.join(0.2)  # SQLite's driver does not wait for the thread of a connection that it could not open
     bot: Any = env.bot
     store = vars(bot._connection._view_store)  # noqa: SLF001
