@@ -38,28 +38,42 @@ PATIENCE = 30.0  # seconds; a browser beside it takes its share of the processor
 READY = "() => window.simcordPreview?.ready && window.simcordPreview.authorized"
 MESSAGE = "#channel-message-list > article"
 
-Shot = tuple[str, MemberActor, InteractionResult]
+Shot = tuple[str, MemberActor, discord.Message]
 
 
 async def scenes(world: World) -> AsyncIterator[Shot]:
     """What is done, one after the other, and the name of the picture of each answer."""
     ada, max_ = world.admin, world.member
-    yield "sync", ada, await _use(ada, world, "sync")
-    listed = await _use(ada, world, "list")
+    yield "sync", ada, _message(await _use(ada, world, "sync"))
+    listed = _message(await _use(ada, world, "list"))
     world.env.backend.advance_clock(timedelta(minutes=12).total_seconds())
     yield "list", ada, listed
-    yield "card-administrator", ada, await ada.select(_message(listed), ["gmail"])
-    yield "card-member", max_, await max_.select(_message(listed), ["gmail"])
-    yield "card-expired", max_, await max_.select(_message(listed), ["notion"])
-    yield "toggle", ada, await _use(ada, world, "toggle", provider="googledocs", enabled=False)
-    yield "howto", max_, await _use(max_, world, "howto", provider="notion")
-    yield "refusal", max_, await max_.slash(world.channel, "minutes")
+    yield "card-administrator", ada, _message(await ada.select(listed, ["gmail"]))
+    yield "card-member", max_, _message(await max_.select(listed, ["gmail"]))
+    yield "card-expired", max_, _message(await max_.select(listed, ["notion"]))
+    yield "toggle", ada, _message(await _use(ada, world, "toggle", provider="googledocs", enabled=False))
+    yield "howto", max_, _message(await _use(max_, world, "howto", provider="notion"))
+    yield "refusal", max_, _message(await max_.slash(world.channel, "minutes"))
     question = await _use(ada, world, "revoke", provider="github")
-    yield "revoke", ada, question
+    yield "revoke", ada, _message(question)
     await ada.click(_message(question), label="Revoke 2 accounts")
-    yield "receipt", ada, question
-    yield "history", ada, await _use(ada, world, "history")
-    yield "history-of-one", ada, await _use(ada, world, "history", provider="notion")
+    yield "receipt", ada, _message(question)
+    yield "history", ada, _message(await _use(ada, world, "history"))
+    yield "history-of-one", ada, _message(await _use(ada, world, "history", provider="notion"))
+    await _use(ada, world, "alerts", channel=world.channel)
+    for account in [one for one in world.composio.accounts.values() if one.toolkit == "gmail"]:
+        world.composio.expire(account.id)
+    yield "alert", max_, await _posted_after_a_sync(world)
+    world.composio.connect("gmail")
+    yield "alert-over", max_, await _posted_after_a_sync(world)
+
+
+async def _posted_after_a_sync(world: World) -> discord.Message:
+    """What the bot has posted of itself, once there was time for it."""
+    await _use(world.admin, world, "sync")
+    world.env.backend.advance_clock(timedelta(minutes=3).total_seconds())
+    await world.env.advance_time(12)
+    return next(one for one in reversed(world.channel.history()) if one.interaction_metadata is None)
 
 
 async def _use(person: MemberActor, world: World, command: str, **options: Any) -> InteractionResult:
@@ -84,12 +98,13 @@ async def _add_a_command(world: World) -> None:
     await tree.sync(guild=guild)
 
 
-async def _photograph(page: Page, preview: Preview, result: InteractionResult, path: Path) -> None:
+async def _photograph(page: Page, preview: Preview, message: discord.Message, path: Path) -> None:
     async with preview:
-        await preview.show(_message(result))
+        await preview.show(message)
         await page.goto(preview.url)
         await page.wait_for_function(READY)
-        box = await page.locator(MESSAGE).last.bounding_box()
+        said = message.embeds[0].title if message.embeds else None
+        box = await page.locator(MESSAGE, has_text=said or "").last.bounding_box()
         assert box is not None  # noqa: S101 – it was found
         box["y"] -= ABOVE
         box["height"] += ABOVE + BELOW
@@ -111,10 +126,10 @@ async def take(browser: Browser, folder: Path, *, narrow: bool) -> None:
         world.env.settle_timeout = PATIENCE
         await set_the_scene(world)
         await _add_a_command(world)
-        async for name, person, result in scenes(world):
+        async for name, person, message in scenes(world):
             page = await browser.new_page(viewport=size, device_scale_factor=2)
             preview = world.env.preview(world.channel, viewers=[person], layout="channel")
-            await _photograph(page, preview, result, folder / f"{name}.png")
+            await _photograph(page, preview, message, folder / f"{name}.png")
             await page.close()
 
 
