@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
@@ -73,6 +74,7 @@ async def statements(world: World, tmp_path: Path) -> AsyncIterator[list[str]]:
     sa.event.listen(engine.sync_engine, "before_cursor_execute", lambda *args: sent.append(args[2]))
     await integrations.add_to(bot_of(world), engine=engine)
     await tools(world).sync()
+    await cast("Any", bot_of(world).get_cog("Integrations"))._servers.settled()  # noqa: SLF001 – the start's own come first
     yield sent
     await bot_of(world).remove_cog("Integrations")
     await engine.dispose()
