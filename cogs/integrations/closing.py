@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 log = logging.getLogger(__name__)
 
 # In this order, each at most so many seconds: together less than the eight that a stop may take.
-LOOPS, UPKEEP, FEED, USE_CASES, GATEWAY, LEDGER, ENGINE = 0.4, 0.7, 0.6, 4.2, 0.8, 0.4, 0.8
+LOOPS, UPKEEP, FEED, USE_CASES, LEDGER, GATEWAY, ENGINE = 0.4, 0.7, 0.6, 4.2, 0.4, 0.8, 0.8
 
 
 _late: set[asyncio.Future[None]] = set()
