@@ -44,22 +44,22 @@ Shot = tuple[str, MemberActor, discord.Message]
 async def scenes(world: World) -> AsyncIterator[Shot]:
     """What is done, one after the other, and the name of the picture of each answer."""
     ada, max_ = world.admin, world.member
-    yield "sync", ada, _message(await _use(ada, world, "sync"))
-    listed = _message(await _use(ada, world, "list"))
+    yield "sync", ada, await _use(ada, world, "sync")
+    listed = await _use(ada, world, "list")
     world.env.backend.advance_clock(timedelta(minutes=12).total_seconds())
     yield "list", ada, listed
     yield "card-administrator", ada, _message(await ada.select(listed, ["gmail"]))
     yield "card-member", max_, _message(await max_.select(listed, ["gmail"]))
     yield "card-expired", max_, _message(await max_.select(listed, ["notion"]))
-    yield "toggle", ada, _message(await _use(ada, world, "toggle", provider="googledocs", enabled=False))
-    yield "howto", max_, _message(await _use(max_, world, "howto", provider="notion"))
+    yield "toggle", ada, await _use(ada, world, "toggle", provider="googledocs", enabled=False)
+    yield "howto", max_, await _use(max_, world, "howto", provider="notion")
     yield "refusal", max_, _message(await max_.slash(world.channel, "minutes"))
-    question = await _use(ada, world, "revoke", provider="github")
+    question = await ada.slash(world.channel, "integrations revoke", provider="github")
     yield "revoke", ada, _message(question)
     await ada.click(_message(question), label="Revoke 2 accounts")
-    yield "receipt", ada, _message(question)
-    yield "history", ada, _message(await _use(ada, world, "history"))
-    yield "history-of-one", ada, _message(await _use(ada, world, "history", provider="notion"))
+    yield "receipt", ada, _message(question)  # the same message, as it is now
+    yield "history", ada, await _use(ada, world, "history")
+    yield "history-of-one", ada, await _use(ada, world, "history", provider="notion")
     await _use(ada, world, "alerts", channel=world.channel)
     for account in [one for one in world.composio.accounts.values() if one.toolkit == "gmail"]:
         world.composio.expire(account.id)
@@ -76,8 +76,8 @@ async def _posted_after_a_sync(world: World) -> discord.Message:
     return next(one for one in reversed(world.channel.history()) if one.interaction_metadata is None)
 
 
-async def _use(person: MemberActor, world: World, command: str, **options: Any) -> InteractionResult:
-    return await person.slash(world.channel, f"integrations {command}", **options)
+async def _use(person: MemberActor, world: World, command: str, **options: Any) -> discord.Message:
+    return _message(await person.slash(world.channel, f"integrations {command}", **options))
 
 
 def _message(result: InteractionResult) -> discord.Message:
