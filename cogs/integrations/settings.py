@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -16,6 +16,7 @@ from .names import LOOPBACK
 COMPOSIO_URL = "https://backend.composio.dev"
 DASHBOARD_URL = "https://app.composio.dev/accounts"
 SHORTEST_INTERVAL = 5.0
+SHORTEST_VERIFY_INTERVAL = 60.0  # each check may cost money
 _LINK_LENGTH = 512  # of a link button: Discord's limit
 _HINTS = {
     "COMPOSIO_API_KEY": "copy the project's API key from Composio's dashboard",
@@ -69,6 +70,8 @@ class IntegrationsSettings(EnvironmentSettings):
         default=600, ge=10, le=100_000, validation_alias="INTEGRATIONS_REQUESTS_PER_MINUTE"
     )
     sync_interval: float = Field(default=900, ge=0, le=86_400, validation_alias="INTEGRATIONS_SYNC_INTERVAL")
+    connect: Literal["link", "dashboard"] = Field(default="link", validation_alias="INTEGRATIONS_CONNECT")
+    verify_interval: float = Field(default=0, ge=0, le=2_592_000, validation_alias="INTEGRATIONS_VERIFY_INTERVAL")
     catalog: Path | None = Field(default=None, validation_alias="INTEGRATIONS_CATALOG")
 
     @property
@@ -89,6 +92,21 @@ class IntegrationsSettings(EnvironmentSettings):
     def _not_all_the_time(cls, value: float) -> float:
         if 0 < value < SHORTEST_INTERVAL:
             raise ValueError(f"it must be 0, for off, or at least {SHORTEST_INTERVAL:g} seconds")
+        return value
+
+    @field_validator("connect", mode="before")
+    @classmethod
+    def _one_of_two(cls, value: object) -> object:
+        text = value.strip().lower() if isinstance(value, str) else value
+        if text not in ("link", "dashboard"):
+            raise ValueError('it must be "link" or "dashboard"')
+        return text
+
+    @field_validator("verify_interval")
+    @classmethod
+    def _not_for_nothing(cls, value: float) -> float:
+        if 0 < value < SHORTEST_VERIFY_INTERVAL:
+            raise ValueError(f"it must be 0, for never, or at least {SHORTEST_VERIFY_INTERVAL:g} seconds")
         return value
 
     @field_validator("base_url")

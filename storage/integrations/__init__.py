@@ -18,6 +18,7 @@ from .tables import ID_LENGTH, NAME_LENGTH, REASON_LENGTH, STATUS_LENGTH
 from .turns import Checked, Turn, rows_stamp
 from .values import (
     Action,
+    Attempt,
     Condition,
     Event,
     EventOutcome,
@@ -27,8 +28,10 @@ from .values import (
     Integration,
     Mirror,
     Operation,
+    Proof,
     State,
     Switched,
+    Verdict,
     condition_of,
 )
 
@@ -41,6 +44,7 @@ __all__ = [
     "Action",
     "Alert",
     "AlertItem",
+    "Attempt",
     "ChangeFeed",
     "Checked",
     "Condition",
@@ -58,6 +62,7 @@ __all__ = [
     "Mirror",
     "Operation",
     "OutdatedError",
+    "Proof",
     "SilentError",
     "State",
     "StorageError",
@@ -65,6 +70,7 @@ __all__ = [
     "Switched",
     "Turn",
     "UnknownOutcomeError",
+    "Verdict",
     "Wishes",
     "alembic_include_object",
     "condition_of",

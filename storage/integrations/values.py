@@ -73,6 +73,8 @@ class Action(Stored):
     SYNC = "sync"
     TOGGLE = "toggle"
     REVOKE = "revoke"
+    CONNECT = "connect"
+    CHECK = "check"
     NEWER = "newer"
 
 
@@ -84,6 +86,16 @@ class EventOutcome(Stored):
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     UNKNOWN = "unknown"
+    NEWER = "newer"
+
+
+class Verdict(Stored):
+    """What the provider itself said when an account's own token was tried."""
+
+    WORKS = "works"
+    ACCEPTED = "accepted"
+    """It took the token, and did not tell whose it is."""
+    REFUSED = "refused"
     NEWER = "newer"
 
 
@@ -233,6 +245,41 @@ class Operation:
     alive_until: datetime
     guild_id: int | None = None
     person_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A connect link that is asked for, or was, until it is known what came of it; never the link itself.
+
+    ``id`` is part of the alias that is sent, and so tells our record from all others. ``account_id`` is None until
+    Composio has answered. Whoever follows it moves ``alive_until``; past that nobody does.
+    """
+
+    id: str
+    composio_user_id: str
+    provider: str
+    began_at: datetime
+    expires_at: datetime
+    alive_until: datetime
+    account_id: str | None = None
+    guild_id: int | None = None
+    person_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a check has found of one account as it was last changed ``account_updated_at``.
+
+    ``whom`` is personal: whose account it is, where the provider told.
+    """
+
+    composio_user_id: str
+    provider: str
+    account_id: str
+    account_updated_at: datetime
+    at: datetime
+    verdict: Verdict
+    whom: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

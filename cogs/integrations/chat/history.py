@@ -87,6 +87,10 @@ def _what(event: Event) -> str:
     match event.action:
         case Action.SYNC:
             return _SEEN[event.after]
+        case Action.CONNECT:
+            return "connected from here" if event.after is Condition.CONNECTED else _SEEN[event.after]
+        case Action.CHECK:
+            return f"{_SEEN[event.after]}, as a check has shown"
         case Action.TOGGLE:
             return "switched off" if event.after is Condition.DISABLED else "switched on"
         case Action.REVOKE:

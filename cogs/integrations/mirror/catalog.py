@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from hashlib import blake2b
-from typing import Annotated
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -35,12 +36,29 @@ _Line = Annotated[_Text, Field(max_length=200)]
 _Name = Annotated[_Text, Field(max_length=50)]
 
 
+# The original design wrote it so; Composio's slug has no underscore.
+_NOT_COMPOSIOS = frozenset({"google_drive"})
+
+
+def _https(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or text.split() != [text]:
+        raise ValueError("it must be an address that begins with https://, without spaces and without a user name")
+    return text
+
+
+_Address = Annotated[_Text, Field(max_length=500), AfterValidator(_https)]
+
+
 class Provider(BaseModel):
     """One app: what people call it, why the bot wants it, and its toolkits at Composio.
 
     ``id`` is stored and typed in commands. ``toolkits`` are Composio's slugs, by default the id itself.
     ``steps`` are further how-to lines, shown between the common ones. Lengths are bounded so that a line
     always fits Discord's limits for a field (1,024), a select option (100) and a custom id (100).
+    ``auth_config`` is what new accounts are made with, by default the newest that Composio manages. ``whoami`` is
+    where the app tells who is signed in, by default what Composio names, ``whoami_body`` a GraphQL query for it,
+    and ``whoami_name`` where in the answer the name lies, such as ``viewer.email``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +71,11 @@ class Provider(BaseModel):
     # Never empty: asked without a toolkit, Composio returns the accounts of all.
     toolkits: tuple[_Id, ...] = Field(default=(), min_length=1)
     steps: tuple[_Line, ...] = Field(default=(), max_length=8)
+    auth_config: Annotated[str, StringConstraints(pattern=r"^ac_[A-Za-z0-9_-]+$", max_length=100)] | None = None
+    whoami: _Address | None = None
+    whoami_method: Literal["GET", "POST"] = "GET"
+    whoami_body: Annotated[str, StringConstraints(min_length=1, max_length=2_000)] | None = None
+    whoami_name: Annotated[str, StringConstraints(pattern=r"^[^\s.]+(\.[^\s.]+)*$", max_length=200)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -60,6 +83,19 @@ class Provider(BaseModel):
         if isinstance(data, dict) and "id" in data:
             return {"toolkits": (data["id"],), **data}
         return data
+
+    @model_validator(mode="after")
+    def _whoami_is_whole(self) -> Self:
+        if not self.whoami and (self.whoami_body or self.whoami_method != "GET"):
+            raise ValueError("whoami_method and whoami_body say how to ask whoami, which is missing")
+        if self.whoami_body and self.whoami_method != "POST":
+            raise ValueError('whoami_body is sent with whoami_method = "POST"')
+        return self
+
+    @property
+    def toolkit(self) -> str:
+        """The toolkit that a new account is made for: the first that Composio can have."""
+        return next((slug for slug in self.toolkits if slug not in _NOT_COMPOSIOS), self.toolkits[0])
 
 
 @dataclass(frozen=True)
@@ -177,7 +213,6 @@ DEFAULT = Catalog(
         _provider("Gmail", "Required", "Required for email processing and notifications"),
         _provider("Google Docs", "Documents", "Needed to read, create, and edit Google Documents"),
         _provider("Google Sheets", "Documents", "Needed for spreadsheet data processing"),
-        # Composio's slug has no underscore; the original design wrote one.
         _provider(
             "Google Drive",
             "Documents",

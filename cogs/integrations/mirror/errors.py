@@ -43,6 +43,31 @@ class ComposioBudgetError(ComposioError):
         self.retry_after = retry_after
 
 
+class Unconnectable(Enum):
+    """Why no link can be made, which only whoever runs the bot can mend."""
+
+    NO_AUTH_CONFIG = auto()
+    """The toolkit has none, and the key may not make one."""
+    AUTH_CONFIG_GONE = auto()
+    """The one that was named does not exist (any more)."""
+    KEY = auto()
+    """The key may not make links."""
+    UNSUPPORTED = auto()
+    """Composio has no app of its own for this toolkit; it needs an auth config with the operator's."""
+
+
+class NotConnectableError(ComposioError):
+    """Composio was asked, and makes no link; nothing was made there."""
+
+    def __init__(self, why: Unconnectable) -> None:
+        super().__init__(why.name.lower())
+        self.why = why
+
+
+class ProbeForbiddenError(ComposioError):
+    """The key may not send requests through Composio's proxy."""
+
+
 class Trouble(Enum):
     """Why no usable answer came."""
 
