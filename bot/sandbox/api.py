@@ -5,17 +5,19 @@ Anything else is refused, so that a call nobody tried here is seen.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from functools import partial
 
-from bot.sandbox.model import Account, Body, RefusalError, Reply, Request, error
+from bot.sandbox.links_api import links_reply
+from bot.sandbox.model import SECRET, Account, Body, RefusalError, Reply, Request, error, stamp
+from bot.sandbox.paging import bad_request, cursor, must_know, one_of, paged
 from bot.sandbox.project import Project, draw
 from bot.sandbox.sessions import create_session
 
+__all__ = ["API", "SECRET", "answer", "cursor"]
+
 API = "/api/v3.1"
-SECRET = "token-that-must-not-leak"  # noqa: S105 - it is here to be looked for
 BY_REVOKE = "Revoked via user-initiated revoke endpoint"
 
 _FILTERS = {"user_ids": "user_id", "toolkit_slugs": "toolkit"}
@@ -26,17 +28,19 @@ def answer(project: Project, sent: Request, api_key: str | None) -> Reply:
     """Do what `sent` asks for, when the key is right, and tell."""
     if api_key != project.api_key:
         return error(401, "Auth_InvalidApiKey", "Invalid API key")
+    project.expire_links()
     try:
-        if (sent.method, sent.path) == ("POST", f"{API}/tool_router/session"):
-            return Reply(201, create_session(project, sent), project.headers)
-        return Reply(200, _effect(project, sent), project.headers)
+        reply = _reply(project, sent)
     except RefusalError as refusal:
-        return replace(error(*refusal.args), headers=project.headers)
+        reply = error(*refusal.args)
+    return replace(reply, headers=project.headers)
 
 
-def cursor(offset: int) -> str:
-    """What leads to the page that begins there."""
-    return base64.urlsafe_b64encode(str(offset).encode()).decode()
+def _reply(project: Project, sent: Request) -> Reply:
+    path = sent.path.removeprefix(API)
+    if (sent.method, path) == ("POST", "/tool_router/session"):
+        return Reply(201, create_session(project, sent))
+    return links_reply(project, sent, path) or Reply(200, _effect(project, sent))
 
 
 def _effect(project: Project, sent: Request) -> Body:
@@ -72,34 +76,24 @@ def _revoke(project: Project, account: Account) -> Body:
 
 
 def _page(project: Project, query: Mapping[str, str]) -> Body:
-    if unknown := query.keys() - _PARAMETERS:
-        raise _bad_request(f"The stand-in does not know {', '.join(sorted(unknown))}")
+    must_know(query, _PARAMETERS)
     _must_like(project, query.get("user_ids", "").split(","))
-    rows = _rows(project.accounts.values(), query)
-    limit = min(_limit(query.get("limit", "20")), project.max_page)
-    start = _offset(query["cursor"]) if query.get("cursor") else 0
-    end = start + limit
-    return {
-        "items": [_item(account, named=project.names_users) for account in rows[start:end]],
-        "next_cursor": cursor(end) if end < len(rows) else None,
-        "total_pages": -(-len(rows) // limit),
-        "current_page": start // limit + 1,
-        "total_items": len(rows),
-    }
+    item = partial(_item, named=project.names_users)
+    return paged(_rows(project.accounts.values(), query), item, query, project.max_page)
 
 
 def _must_like(project: Project, users: Collection[str]) -> None:
     if project.max_users is not None and len(users) > project.max_users:
-        raise _bad_request(f"user_ids must name at most {project.max_users}")
+        raise bad_request(f"user_ids must name at most {project.max_users}")
     if not project.refused_users.isdisjoint(users):
-        raise _bad_request("user_ids are not valid")
+        raise bad_request("user_ids are not valid")
 
 
 def _rows(accounts: Iterable[Account], query: Mapping[str, str]) -> list[Account]:
     """What a list call asks for, in its order; of two equally old accounts the one added later is newer."""
-    kind = _one_of(query, "account_type", "PRIVATE", "SHARED", "ALL")
-    key = _one_of(query, "order_by", "created_at", "updated_at")
-    newest_first = _one_of(query, "order_direction", "desc", "asc") == "desc"
+    kind = one_of(query, "account_type", "PRIVATE", "SHARED", "ALL")
+    key = one_of(query, "order_by", "created_at", "updated_at")
+    newest_first = one_of(query, "order_direction", "desc", "asc") == "desc"
     wanted = {name: set(query[param].split(",")) for param, name in _FILTERS.items() if query.get(param)}
     rows = [
         account
@@ -109,37 +103,6 @@ def _rows(accounts: Iterable[Account], query: Mapping[str, str]) -> list[Account
     ]
     rows.sort(key=lambda account: getattr(account, key))
     return rows[::-1] if newest_first else rows
-
-
-def _one_of(query: Mapping[str, str], name: str, default: str, *others: str) -> str:
-    value = query.get(name, default)
-    if value not in {default, *others}:
-        raise _bad_request(f"{name} must be one of {', '.join((default, *others))}")
-    return value
-
-
-def _limit(text: str) -> int:
-    try:
-        limit = int(float(text))
-    except (ValueError, OverflowError):
-        limit = 0
-    if limit < 1:
-        raise _bad_request("limit must be a positive number")
-    return limit
-
-
-def _offset(text: str) -> int:
-    try:
-        offset = int(base64.b64decode(text, altchars=b"-_", validate=True).decode("ascii"))
-    except ValueError:
-        offset = -1
-    if offset < 0:
-        raise _bad_request("Invalid cursor")
-    return offset
-
-
-def _bad_request(message: str) -> RefusalError:
-    return RefusalError(400, "Request_Invalid", message)
 
 
 def _item(account: Account, *, named: bool = True) -> Body:
@@ -154,8 +117,8 @@ def _item(account: Account, *, named: bool = True) -> Body:
         **({"user_id": account.user_id} if named else {}),
         "status": account.status,
         "experimental": {"account_type": account.account_type},
-        "created_at": _stamp(account.created_at),
-        "updated_at": _stamp(account.updated_at),
+        "created_at": stamp(account.created_at),
+        "updated_at": stamp(account.updated_at),
         "state": {"authScheme": "OAUTH2", "val": {"status": account.status} | _state(account)},
         "data": {"status": account.status, "access_token": SECRET},
         "status_reason": account.status_reason,
@@ -172,13 +135,9 @@ def _state(account: Account) -> Body:
         case "FAILED":
             return {"error": "access_denied"}
         case "EXPIRED":
-            return {"expired_at": _stamp(account.updated_at)}
+            return {"expired_at": stamp(account.updated_at)}
         case "REVOKED":
-            return {"revoked_at": _stamp(account.updated_at)}
+            return {"revoked_at": stamp(account.updated_at)}
         case _:
             tokens = {"access_token": SECRET, "refresh_token": SECRET, "token_type": "Bearer"}
             return tokens | {"expires_in": 3599, "scope": "all", "displayName": "Jane"}
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

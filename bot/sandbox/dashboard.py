@@ -15,19 +15,9 @@ from aiohttp import web
 
 from bot.sandbox.model import Account
 from bot.sandbox.project import Project
+from bot.sandbox.toolkits import TOOLKITS
 
-# Slack is an app of Composio's that the bot's catalogue does not know.
-APPS = {
-    "gmail": "Gmail",
-    "googledocs": "Google Docs",
-    "googlesheets": "Google Sheets",
-    "googledrive": "Google Drive",
-    "googlecalendar": "Google Calendar",
-    "github": "GitHub",
-    "notion": "Notion",
-    "linear": "Linear",
-    "slack": "Slack",
-}
+APPS = {slug: toolkit.name for slug, toolkit in TOOLKITS.items()}
 
 _STATUS_WORDS = {
     "INITIALIZING": "Not finished",
@@ -119,6 +109,7 @@ class Dashboard:
         ]
 
     async def _show(self, _: web.Request) -> web.Response:
+        self._project.expire_links()
         user_id = self._project.user_id
         mine = [account for account in self._project.accounts.values() if account.user_id == user_id]
         mine.sort(key=lambda account: account.created_at)

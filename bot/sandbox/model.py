@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
 Body = dict[str, Any]
+SECRET = "token-that-must-not-leak"  # noqa: S105 - it is here to be looked for
 
 
 @dataclass(kw_only=True)
 class Account:
-    """A connected account as Composio keeps it. Times are aware UTC."""
+    """A connected account as Composio keeps it. Times are aware UTC.
+
+    ``owner`` is who is signed in at the provider, and ``token`` the status with which the provider answers to what
+    is asked with its token: neither is in anything that Composio tells of the account.
+    """
 
     id: str
     toolkit: str
@@ -28,6 +33,29 @@ class Account:
     alias: str | None = None
     word_id: str | None = None
     account_type: str = "PRIVATE"
+    owner: str = "ada@example.com"
+    token: int = 200
+
+
+@dataclass(kw_only=True)
+class AuthConfig:
+    """How accounts of a toolkit are made: one for each toolkit and project, or several."""
+
+    id: str
+    toolkit: str
+    created_at: datetime
+    last_updated_at: datetime
+    is_composio_managed: bool = True
+    status: str = "ENABLED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """What a person opens to finish the account with this id."""
+
+    token: str
+    account_id: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True)
@@ -62,12 +90,17 @@ class Reply:
         return web.json_response(text=self.text, status=self.status, headers=self.headers)
 
 
-def error(status: int, slug: str, message: str) -> Reply:
-    """An error in Composio's shape."""
-    details = {"message": message, "code": status, "slug": slug, "status": status}
+def stamp(moment: datetime) -> str:
+    """A time as Composio writes it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def error(status: int, slug: str, message: str, code: int | None = None) -> Reply:
+    """An error in Composio's shape; the code is the status where it is not another one."""
+    details = {"message": message, "code": code or status, "slug": slug, "status": status}
     extras = {"request_id": "req_standin", "suggested_fix": "Look at what the stand-in was told"}
     return Reply(status, {"error": details | extras})
 
 
 class RefusalError(Exception):
-    """Status, slug and message of an answer in Composio's error shape."""
+    """Status, slug, message and perhaps code of an answer in Composio's error shape."""

@@ -271,7 +271,9 @@ async def test_a_wrong_key_is_refused_and_has_no_effect(standin: StandIn, http: 
     assert account.id in standin.accounts
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v3.1/toolkits", "/api/v3/connected_accounts", "/elsewhere"])
+@pytest.mark.parametrize(
+    "path", ["/", "/api/v3.1/toolkits", "/api/v3/toolkits/gmail", "/api/v3/connected_accounts", "/elsewhere"]
+)
 async def test_anything_else_is_not_there(http: httpx.AsyncClient, path: str) -> None:
     answer = await http.get(path)
 
