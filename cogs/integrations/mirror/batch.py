@@ -133,7 +133,7 @@ class BatchReader:
             outcome.again.append(turn.composio_user_id)
             return
         now = await self._believed(mirror, found, when.until)
-        plan = make_plan(now.accounts(), mirror, self._catalog, when.at)
+        plan = make_plan(now.accounts(), mirror, self._catalog, when.at, ())
         self._log(plan)
         if _is_doubtful(turn, mirror, plan, when.at):
             await self._suspect(turn, plan, when.at, outcome)

@@ -92,4 +92,4 @@ class Interrupted:
         if provider is None:
             return None
         accounts = await self._accounts.accounts(before.composio_user_id, provider.toolkits)
-        return derive(before, accounts, Seen(synced_at, self._clock()))
+        return derive(before, accounts, Seen(synced_at, self._clock()), ())

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import NamedTuple
 
-from storage.integrations import Integration, Mirror, State
+from storage.integrations import Integration, Mirror, Proof, State, Verdict
 
 from .accounts import Account
 from .catalog import Catalog
@@ -18,6 +18,8 @@ _UNFINISHED = frozenset({"INITIALIZING", "INITIATED"})
 _NEVER_COMPLETED = "did not complete within"
 # Composio expires an attempt that nobody finished within ten minutes; a little later its record stops moving.
 _ATTEMPT_LIFETIME = timedelta(minutes=15)
+# Our own word, where Composio's are capitals: the provider itself refused the token when it was tried.
+REFUSED = "refused"
 # Moves when the same accounts come to amount to something else here: then all are compared anew.
 RULES = 1
 KNOWN_STATUSES = frozenset({*_UNFINISHED, "ACTIVE", "FAILED", "EXPIRED", "INACTIVE", "REVOKED"})
@@ -40,7 +42,10 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one sync found: the rows to write, and the providers to name, in catalogue order."""
+    """What one sync found: the rows to write, and the providers to name, in catalogue order.
+
+    ``outdated`` are the proofs that say nothing any more of the account that they are about.
+    """
 
     changes: tuple[Change, ...] = ()
     added: tuple[str, ...] = ()
@@ -49,6 +54,7 @@ class Plan:
     attention: tuple[Integration, ...] = ()
     unknown_toolkits: tuple[str, ...] = ()
     unknown_statuses: tuple[str, ...] = ()
+    outdated: tuple[Proof, ...] = ()
 
     def without(self, providers: Collection[str]) -> Plan:
         """The same plan with nothing said about *providers*."""
@@ -64,8 +70,13 @@ class Plan:
         )
 
 
-def make_plan(accounts: Iterable[Account], mirror: Mirror, catalog: Catalog, now: datetime) -> Plan:
+def make_plan(
+    accounts: Iterable[Account], mirror: Mirror, catalog: Catalog, now: datetime, proofs: Collection[Proof]
+) -> Plan:
     """Compare all accounts of one Composio user, which were read *now*, with what is stored about it.
+
+    The *proofs* are all that there are of this user. They have to be read after the *mirror*: what is proved in
+    between moves the rows, so that a plan without it cannot be stored.
 
     A row whose provider has left the catalogue is kept, as not connected, with its switch. One that only a newer
     version of this program understands is left alone.
@@ -76,7 +87,7 @@ def make_plan(accounts: Iterable[Account], mirror: Mirror, catalog: Catalog, now
     rows = [mirror.get(id_) for id_ in ids]
     known = [row for row in rows if row.state is not State.NEWER]
     seen = Seen(mirror.synced_at, now)
-    pairs = [Change(row, derive(row, sorted_in.get(row.provider, ()), seen)) for row in known]
+    pairs = [Change(row, derive(row, sorted_in.get(row.provider, ()), seen, proofs)) for row in known]
     return Plan(
         changes=tuple(pair for pair in pairs if not pair.before.same_state(pair.after)),
         added=_names(pair for pair in pairs if _connected(pair.after) and not _connected(pair.before)),
@@ -85,19 +96,49 @@ def make_plan(accounts: Iterable[Account], mirror: Mirror, catalog: Catalog, now
         attention=tuple(pair.after for pair in pairs if pair.after.state is State.NEEDS_RECONNECT),
         unknown_toolkits=tuple(sorted({a.toolkit for a in accounts} - catalog.by_toolkit.keys())),
         unknown_statuses=tuple(sorted({a.status for a in accounts} - KNOWN_STATUSES)),
+        outdated=_outdated(accounts, proofs),
     )
 
 
-def derive(before: Integration, accounts: Sequence[Account], seen: Seen) -> Integration:
-    """The row that *accounts*, which are all of one provider, amount to. The switch is never touched."""
-    usable = [account for account in accounts if account.usable]
+def derive(before: Integration, accounts: Sequence[Account], seen: Seen, proofs: Collection[Proof]) -> Integration:
+    """The row that *accounts*, which are all of one provider, amount to. The switch is never touched.
+
+    An account that was refused counts as broken, whatever Composio says of it, until it changes there.
+    """
+    refused = refusals(accounts, proofs)
+    usable = [account for account in accounts if account.usable and account.id not in refused]
     if usable:
-        return replace(_row(before, State.CONNECTED, _newest(usable), seen), usable_accounts=len(usable))
+        return replace(_row(before, State.CONNECTED, newest(usable), seen), usable_accounts=len(usable))
+    if refused:
+        account = newest(account for account in accounts if account.id in refused)
+        row = _row(before, State.NEEDS_RECONNECT, account, seen)
+        began = before.since if before.state is row.state else refused[account.id]
+        return replace(row, status=REFUSED, reason=None, since=began)
     broken = [account for account in accounts if _once_worked(account, before)]
     if broken:
         ours = [account for account in broken if account.id == before.account_id]
-        return _row(before, State.NEEDS_RECONNECT, (ours or [_newest(broken)])[0], seen)
+        return _row(before, State.NEEDS_RECONNECT, (ours or [newest(broken)])[0], seen)
     return Integration(before.composio_user_id, before.provider, enabled=before.enabled, revision=before.revision)
+
+
+def refusals(accounts: Iterable[Account], proofs: Iterable[Proof]) -> dict[str, datetime]:
+    """Which of *accounts* were refused as they are now, by id, and when."""
+    by_id = {proof.account_id: proof for proof in proofs if proof.verdict is Verdict.REFUSED}
+    return {
+        account.id: proof.at
+        for account in accounts
+        if (proof := by_id.get(account.id)) is not None and _fits(proof, account)
+    }
+
+
+def _fits(proof: Proof, account: Account | None) -> bool:
+    """Whether the account is still as it was when it was proved."""
+    return account is not None and account.usable and account.updated_at <= proof.account_updated_at
+
+
+def _outdated(accounts: Iterable[Account], proofs: Iterable[Proof]) -> tuple[Proof, ...]:
+    by_id = {account.id: account for account in accounts}
+    return tuple(proof for proof in proofs if not _fits(proof, by_id.get(proof.account_id)))
 
 
 def _row(before: Integration, state: State, account: Account, seen: Seen) -> Integration:
@@ -129,7 +170,8 @@ def _status(account: Account) -> str:
     return "INACTIVE" if account.status == "ACTIVE" else account.status
 
 
-def _newest(accounts: Iterable[Account]) -> Account:
+def newest(accounts: Iterable[Account]) -> Account:
+    """The one that decides."""
     # Of equally old ones the greatest id, so that the order of the pages does not matter.
     return max(accounts, key=attrgetter("created_at", "id"))
 

@@ -66,7 +66,7 @@ class Job:
         """What was *seen* amounts to; when nothing could be seen, what is left as far as is known."""
         if seen is None and not self._were_all and stored.state is not State.NEWER:
             return stored  # another account may go on working
-        return derive(stored, self.left if seen is None else seen, Seen(self.synced_at, now))
+        return derive(stored, self.left if seen is None else seen, Seen(self.synced_at, now), ())
 
     @property
     def _were_all(self) -> bool:

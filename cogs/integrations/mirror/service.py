@@ -82,7 +82,7 @@ class IntegrationService:
         seen = await self._ledger.read(composio_user_id)
         at = self._clock()  # from here on Composio may change without our seeing it
         accounts = await self._accounts.accounts(composio_user_id, progress=progress)
-        plan = make_plan(accounts, seen, self._catalog, at)
+        plan = make_plan(accounts, seen, self._catalog, at, ())
         self._log(plan)
         rows = [change.after for change in plan.changes]
         try:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from cogs.integrations.mirror.accounts import Account
 from cogs.integrations.mirror.plan import Seen, derive
-from storage.integrations import Integration, Mirror, State
+from storage.integrations import Integration, Mirror, Proof, State, Verdict
 
 USER = "peterbot-user"
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -50,6 +50,13 @@ def mirror(*rows: Integration) -> Mirror:
     return Mirror(USER, NOON - DAY, 7, {row.provider: row for row in rows})
 
 
-def derived(before: Integration, accounts: list[Account], *, last: datetime | None = None) -> Integration:
+def refused(one: Account, at: datetime = NOON - MINUTE) -> Proof:
+    """That the provider did not take the token of the account as it is."""
+    return Proof(USER, one.toolkit, one.id, one.updated_at, at, Verdict.REFUSED)
+
+
+def derived(
+    before: Integration, accounts: list[Account], *proofs: Proof, last: datetime | None = None
+) -> Integration:
     """What Gmail's accounts amount to at noon; *last* is when they were read before."""
-    return derive(before, accounts, Seen(last, NOON))
+    return derive(before, accounts, Seen(last, NOON), proofs)

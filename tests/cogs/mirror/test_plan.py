@@ -20,41 +20,41 @@ from tests.cogs.mirror.plans import DAY, MINUTE, NEVER_FINISHED, NOON, USER, acc
 def test_a_first_sync_names_every_connected_provider_as_added() -> None:
     accounts = [account("ca_1", toolkit="github"), account("ca_2", toolkit="gmail")]
 
-    plan = make_plan(accounts, Mirror(USER), DEFAULT, NOON)
+    plan = make_plan(accounts, Mirror(USER), DEFAULT, NOON, ())
 
     assert (plan.added, plan.removed, plan.unchanged) == (("gmail", "github"), (), ())
 
 
 def test_a_provider_whose_account_has_gone_is_removed() -> None:
-    plan = make_plan([], mirror(connected("gmail")), DEFAULT, NOON)
+    plan = make_plan([], mirror(connected("gmail")), DEFAULT, NOON, ())
 
     assert (plan.added, plan.removed, plan.unchanged) == ((), ("gmail",), ())
 
 
 def test_a_provider_whose_account_broke_is_removed_and_needs_attention() -> None:
-    plan = make_plan([account(status="EXPIRED")], mirror(connected("gmail")), DEFAULT, NOON)
+    plan = make_plan([account(status="EXPIRED")], mirror(connected("gmail")), DEFAULT, NOON, ())
 
     assert plan.removed == ("gmail",)
     assert [(row.provider, row.state) for row in plan.attention] == [("gmail", State.NEEDS_RECONNECT)]
 
 
 def test_a_provider_that_is_still_connected_is_unchanged_and_not_written() -> None:
-    plan = make_plan([account()], mirror(connected("gmail")), DEFAULT, NOON)
+    plan = make_plan([account()], mirror(connected("gmail")), DEFAULT, NOON, ())
 
     assert plan == Plan(unchanged=("gmail",))
 
 
 def test_a_provider_that_changed_its_account_is_unchanged_in_the_summary_but_written() -> None:
-    plan = make_plan([account("ca_2", created=NOON - DAY)], mirror(connected("gmail", "ca_1")), DEFAULT, NOON)
+    plan = make_plan([account("ca_2", created=NOON - DAY)], mirror(connected("gmail", "ca_1")), DEFAULT, NOON, ())
 
     assert plan.unchanged == ("gmail",)
     assert [(change.before.account_id, change.after.account_id) for change in plan.changes] == [("ca_1", "ca_2")]
 
 
 def test_a_provider_that_is_broken_as_before_is_in_no_count_but_still_needs_attention() -> None:
-    first = make_plan([account(status="REVOKED")], Mirror(USER), DEFAULT, NOON)
+    first = make_plan([account(status="REVOKED")], Mirror(USER), DEFAULT, NOON, ())
 
-    again = make_plan([account(status="REVOKED")], mirror(first.changes[0].after), DEFAULT, NOON)
+    again = make_plan([account(status="REVOKED")], mirror(first.changes[0].after), DEFAULT, NOON, ())
 
     assert (again.changes, again.added, again.removed, again.unchanged) == ((), (), (), ())
     assert [row.provider for row in again.attention] == ["gmail"]
@@ -70,7 +70,7 @@ def test_the_original_example_is_counted_as_it_was_designed() -> None:
         account("f", toolkit="googlesheets"),
     ]
 
-    plan = make_plan(accounts, before, DEFAULT, NOON)
+    plan = make_plan(accounts, before, DEFAULT, NOON, ())
 
     assert (len(plan.added), len(plan.removed), len(plan.unchanged)) == (3, 1, 2)
 
@@ -81,7 +81,7 @@ def test_two_toolkits_of_one_provider_are_one_integration() -> None:
         account("ca_new", toolkit="googledrive", created=NOON - 8 * DAY),
     ]
 
-    plan = make_plan(accounts, Mirror(USER), DEFAULT, NOON)
+    plan = make_plan(accounts, Mirror(USER), DEFAULT, NOON, ())
 
     [change] = plan.changes
     assert (change.after.provider, change.after.usable_accounts) == ("google_drive", 2)
@@ -91,7 +91,7 @@ def test_two_toolkits_of_one_provider_are_one_integration() -> None:
 
 @pytest.mark.parametrize("toolkit", ["google_drive", "googledrive"])
 def test_either_slug_of_google_drive_connects_it(toolkit: str) -> None:
-    assert make_plan([account(toolkit=toolkit)], Mirror(USER), DEFAULT, NOON).added == ("google_drive",)
+    assert make_plan([account(toolkit=toolkit)], Mirror(USER), DEFAULT, NOON, ()).added == ("google_drive",)
 
 
 def test_toolkits_that_no_provider_has_are_named_once_each_and_change_nothing() -> None:
@@ -101,7 +101,7 @@ def test_toolkits_that_no_provider_has_are_named_once_each_and_change_nothing() 
         account("ca_3", toolkit="asana", status="EXPIRED"),
     ]
 
-    assert make_plan(accounts, Mirror(USER), DEFAULT, NOON) == Plan(unknown_toolkits=("asana", "slack"))
+    assert make_plan(accounts, Mirror(USER), DEFAULT, NOON, ()) == Plan(unknown_toolkits=("asana", "slack"))
 
 
 def test_statuses_that_are_new_to_us_are_named_once_each() -> None:
@@ -111,20 +111,20 @@ def test_statuses_that_are_new_to_us_are_named_once_each() -> None:
         account("ca_3", "ACTIVE", toolkit="notion"),
     ]
 
-    assert make_plan(accounts, Mirror(USER), DEFAULT, NOON).unknown_statuses == ("PAUSED",)
+    assert make_plan(accounts, Mirror(USER), DEFAULT, NOON, ()).unknown_statuses == ("PAUSED",)
 
 
 @pytest.mark.parametrize(
     "status", ["INITIALIZING", "INITIATED", "ACTIVE", "FAILED", "EXPIRED", "INACTIVE", "REVOKED"]
 )
 def test_no_documented_status_is_called_unknown(status: str) -> None:
-    assert make_plan([account(status=status)], Mirror(USER), DEFAULT, NOON).unknown_statuses == ()
+    assert make_plan([account(status=status)], Mirror(USER), DEFAULT, NOON, ()).unknown_statuses == ()
 
 
 def test_a_provider_that_left_the_catalogue_is_removed_but_keeps_its_switch() -> None:
     before = mirror(connected("myspace", enabled=False))
 
-    plan = make_plan([account(toolkit="myspace")], before, DEFAULT, NOON)
+    plan = make_plan([account(toolkit="myspace")], before, DEFAULT, NOON, ())
 
     [change] = plan.changes
     assert (plan.removed, plan.unknown_toolkits) == (("myspace",), ("myspace",))
@@ -138,7 +138,7 @@ def test_nothing_is_said_about_providers_that_are_left_out_of_a_plan() -> None:
         account("ca_3", toolkit="notion"),
     ]
     before = mirror(connected("notion", "ca_old"), connected("linear"))
-    everything = make_plan(accounts, before, DEFAULT, NOON)
+    everything = make_plan(accounts, before, DEFAULT, NOON, ())
 
     left = everything.without({"gmail", "github", "linear"})
 
@@ -176,7 +176,7 @@ def mirrors(draw: st.DrawFn) -> Mirror:
     for provider in draw(st.sets(st.sampled_from(["gmail", "github", "google_drive", "notion", "myspace"]))):
         blank = Integration(USER, provider, enabled=draw(st.booleans()), revision=draw(st.integers(0, 3)))
         accounts = [each._replace(toolkit=provider) for each in draw(accounts_of_one_user)]
-        rows[provider] = derive(blank, accounts, Seen(None, NOON - DAY))
+        rows[provider] = derive(blank, accounts, Seen(None, NOON - DAY), ())
     return Mirror(USER, NOON - DAY, 1, rows)
 
 
@@ -195,7 +195,7 @@ def of(provider: str, accounts: list[Account]) -> list[Account]:
 @given(accounts_of_one_user, mirrors())
 @every_world
 def test_no_sync_ever_moves_a_switch(accounts: list[Account], before: Mirror) -> None:
-    for change in make_plan(accounts, before, DEFAULT, NOON).changes:
+    for change in make_plan(accounts, before, DEFAULT, NOON, ()).changes:
         assert change.after.enabled is change.before.enabled
 
 
@@ -206,15 +206,15 @@ def test_the_order_in_which_accounts_arrive_does_not_matter(
 ) -> None:
     shuffled = random.sample(accounts, len(accounts))
 
-    assert make_plan(shuffled, before, DEFAULT, NOON) == make_plan(accounts, before, DEFAULT, NOON)
+    assert make_plan(shuffled, before, DEFAULT, NOON, ()) == make_plan(accounts, before, DEFAULT, NOON, ())
 
 
 @given(accounts_of_one_user, mirrors())
 @every_world
 def test_a_second_sync_of_the_same_accounts_changes_nothing(accounts: list[Account], before: Mirror) -> None:
-    after = applied(before, make_plan(accounts, before, DEFAULT, NOON))
+    after = applied(before, make_plan(accounts, before, DEFAULT, NOON, ()))
 
-    again = make_plan(accounts, after, DEFAULT, NOON)
+    again = make_plan(accounts, after, DEFAULT, NOON, ())
 
     assert (again.changes, again.added, again.removed) == ((), (), ())
 
@@ -224,7 +224,7 @@ def test_a_second_sync_of_the_same_accounts_changes_nothing(accounts: list[Accou
 def test_every_provider_that_was_or_is_connected_is_counted_exactly_once(
     accounts: list[Account], before: Mirror
 ) -> None:
-    plan = make_plan(accounts, before, DEFAULT, NOON)
+    plan = make_plan(accounts, before, DEFAULT, NOON, ())
     rows = [*before.rows.values(), *applied(before, plan).rows.values()]
 
     counted = sorted([*plan.added, *plan.removed, *plan.unchanged])
@@ -237,7 +237,7 @@ def test_every_provider_that_was_or_is_connected_is_counted_exactly_once(
 def test_a_row_only_ever_names_an_account_that_composio_listed_for_its_provider(
     accounts: list[Account], before: Mirror
 ) -> None:
-    for change in make_plan(accounts, before, DEFAULT, NOON).changes:
+    for change in make_plan(accounts, before, DEFAULT, NOON, ()).changes:
         listed = {each.id for each in of(change.after.provider, accounts)}
         assert change.after.account_id in listed | {None}
 
@@ -247,7 +247,7 @@ def test_a_row_only_ever_names_an_account_that_composio_listed_for_its_provider(
 def test_a_provider_is_connected_exactly_when_one_of_its_accounts_is_active_and_not_disabled(
     accounts: list[Account], before: Mirror
 ) -> None:
-    after = applied(before, make_plan(accounts, before, DEFAULT, NOON))
+    after = applied(before, make_plan(accounts, before, DEFAULT, NOON, ()))
 
     for provider in DEFAULT.providers:
         works = [

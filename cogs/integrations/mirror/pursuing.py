@@ -1,0 +1,165 @@
+"""What becomes of an attempt to connect: one question to Composio at a time, and what follows from its answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from storage.integrations import Action, Integration, OutdatedError, Proof, State
+
+from .accounts import Account, Accounts
+from .catalog import Provider
+from .errors import ComposioError
+from .ledger import Ledger
+from .links import Links, alias_of
+from .plan import Change, Seen, derive, refusals
+from .pursuit import Ended, Outcome, Pursuit
+from .service import ATTEMPTS
+
+log = logging.getLogger(__name__)
+
+# A record that nobody has seen by then was never made.
+NEVER_MADE = 900.0
+
+# Composio's word for a link that nobody used, and when a record has surely outlived its link.
+_NEVER_COMPLETED, _USED_AFTER = "did not complete within", timedelta(minutes=15)
+_UNFINISHED = frozenset({"INITIALIZING", "INITIATED"})
+_FAILED = frozenset({"FAILED", "EXPIRED"})
+_DEAD = frozenset({*_FAILED, "REVOKED"})
+
+
+class Composio(Accounts, Links, Protocol):
+    """What is asked of Composio."""
+
+
+class Pursuer:
+    """Raises `ComposioError` and `StorageUnavailableError`; then nothing is lost, and the next look does it."""
+
+    def __init__(
+        self, *, composio: Composio, ledger: Ledger, clock: Callable[[], datetime], outdate: Callable[[str], None]
+    ) -> None:
+        self._composio = composio
+        self._ledger = ledger
+        self._clock = clock
+        self._outdate = outdate
+
+    async def note(self, it: Pursuit) -> None:
+        """Store which account it is."""
+        if it.attempt.account_id is not None and not it.noted:
+            await self._ledger.attempts.answered(it.attempt.id, it.attempt.account_id, it.attempt.expires_at)
+            it.noted = True
+
+    async def drop(self, it: Pursuit) -> None:
+        """Nothing is to be remembered of it."""
+        await self._ledger.attempts.drop(it.attempt.id)
+        it.over = True
+
+    async def look(self, it: Pursuit) -> Ended | None:
+        """Ask once, and store what follows. None while it goes on."""
+        if it.unstored:
+            await self._row(it)  # before Composio is asked in vain
+        account = await self._account(it)
+        if account is None:
+            if it.attempt.account_id is None and it.age < NEVER_MADE:
+                return None
+            return await self._dropped(it, Outcome.GONE)
+        if account.status in _UNFINISHED:
+            return None
+        if account.status in _FAILED and not it.used and await self._nobody_used(it, account):
+            return await self._failed(it, account)
+        if it.provider is None or account.toolkit not in it.provider.toolkits:
+            log.warning("connecting %s made an account of %s", it.attempt.provider, account.toolkit)
+            return await self._dropped(it, Outcome.OTHER)
+        self._outdate(it.attempt.composio_user_id)
+        it.used = it.used or account.usable
+        return await self._finish(it, it.provider, Outcome.CONNECTED if account.usable else Outcome.OTHER)
+
+    async def _account(self, it: Pursuit) -> Account | None:
+        """The account as it is now, which after a lost answer has to be found first."""
+        if it.attempt.account_id is None:
+            made = await self._composio.made(it.attempt.composio_user_id, alias_of(it.attempt.id))
+            if made is None:
+                return None
+            it.attempt = replace(it.attempt, account_id=made.id)
+        await self.note(it)
+        return await self._composio.account(it.attempt.account_id or "")
+
+    async def _dropped(self, it: Pursuit, outcome: Outcome) -> Ended:
+        await self.drop(it)
+        return Ended(outcome)
+
+    async def _nobody_used(self, it: Pursuit, account: Account) -> bool:
+        """Whether it never worked, as far as anybody saw."""
+        row = await self._row(it)
+        ours = row.account_id == account.id
+        # A sync takes one that has failed for one that worked before; of one that has expired it knows better.
+        return not (ours and (row.state is State.CONNECTED or account.status == "EXPIRED")) and unfinished(account)
+
+    async def _failed(self, it: Pursuit, account: Account) -> Ended | None:
+        """Delete what nobody has finished; when that fails it is tried again later."""
+        outcome = Outcome[account.status]
+        try:
+            await self._composio.delete(account.id)
+        except ComposioError as error:
+            log.warning("could not delete what is left of connecting %s: %s", it.attempt.provider, error)
+            return Ended(outcome, await self._row(it))
+        row = await self._row(it)
+        if it.provider and row.account_id == account.id:
+            return await self._finish(it, it.provider, outcome)
+        await self.drop(it)
+        return Ended(outcome, row)
+
+    async def _finish(self, it: Pursuit, provider: Provider, outcome: Outcome) -> Ended | None:
+        """Store what all accounts of the provider amount to now, in the name of who wanted it."""
+        user_id = it.attempt.composio_user_id
+        for _ in range(ATTEMPTS):
+            stored = await self._ledger.stored(user_id, it.attempt.guild_id)
+            proofs = (await self._ledger.proofs.of([user_id]))[user_id]
+            at = self._clock()
+            accounts = await self._composio.accounts(user_id, provider.toolkits)
+            if outcome is Outcome.CONNECTED and it.attempt.account_id not in _usable(accounts):
+                return None  # it is listed a little later, or has just changed: the next look tells
+            before = stored.get(provider.id)
+            change = Change(before, derive(before, accounts, Seen(stored.synced_at, at), proofs))
+            with suppress(OutdatedError):
+                event = it.author.event(Action.CONNECT, at, change)
+                first = await self._ledger.attempts.finish(it.attempt, change.after, event)
+                it.over = True
+                row = change.after.written() if first else await self._row(it)
+                return _ended(outcome, row, old_of(accounts, proofs))
+        return None
+
+    async def _row(self, it: Pursuit) -> Integration:
+        stored = await self._ledger.stored(it.attempt.composio_user_id, it.attempt.guild_id)
+        return stored.get(it.attempt.provider)
+
+
+def _ended(outcome: Outcome, row: Integration, old: tuple[Account, ...]) -> Ended:
+    if outcome is not Outcome.CONNECTED:
+        return Ended(outcome, row)
+    return Ended(outcome, row, old) if row.state is State.CONNECTED else Ended(Outcome.OTHER, row)
+
+
+def _usable(accounts: Sequence[Account]) -> list[str]:
+    return [account.id for account in accounts if account.usable]
+
+
+def unfinished(account: Account) -> bool:
+    """Whether a dead account looks like one that never worked."""
+    return _NEVER_COMPLETED in (account.reason or "") or account.updated_at - account.created_at <= _USED_AFTER
+
+
+def old_of(accounts: Sequence[Account], proofs: Collection[Proof]) -> tuple[Account, ...]:
+    """Those of a provider's accounts that are dead, if another one works; not what somebody has switched off."""
+    refused = refusals(accounts, proofs)
+    if not any(account.usable and account.id not in refused for account in accounts):
+        return ()
+    return tuple(
+        account
+        for account in accounts
+        if account.id in refused or (account.status in _DEAD and not account.is_disabled)
+    )
