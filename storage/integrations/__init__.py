@@ -13,6 +13,7 @@ from .engine import open_engine, prepare
 from .errors import DatabaseRefusedError, OutdatedError, SilentError, StorageError, UnknownOutcomeError
 from .inspection import DatabaseReport, Finding, inspect_database
 from .posts import Alert, AlertItem, Edge, Wishes
+from .proofs import NOTHING_BESIDES, Besides
 from .store import GIVEN_UP, Store
 from .tables import ID_LENGTH, NAME_LENGTH, REASON_LENGTH, STATUS_LENGTH
 from .turns import Checked, Turn, rows_stamp
@@ -39,12 +40,14 @@ __all__ = [
     "GIVEN_UP",
     "ID_LENGTH",
     "NAME_LENGTH",
+    "NOTHING_BESIDES",
     "REASON_LENGTH",
     "STATUS_LENGTH",
     "Action",
     "Alert",
     "AlertItem",
     "Attempt",
+    "Besides",
     "ChangeFeed",
     "Checked",
     "Condition",

@@ -19,7 +19,7 @@ CLOSE_SECONDS = 0.5
 
 
 class ChangeFeed:
-    """Tells of every change to the providers and switches of a Composio user, own ones too.
+    """Tells of every change to the providers, switches and proofs of a Composio user, own ones too.
 
     Somebody looks every few seconds, and, where the database tells that something was written, when ``on_change``
     is called. It has one connection to itself that the engine's pool does not count: on PostgreSQL one that the

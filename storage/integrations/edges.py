@@ -13,6 +13,8 @@ from .switches import ENABLED, is_of
 from .tables import alerts, edges, events, integrations, servers, switches
 from .values import Action, Event, State
 
+# How a change at Composio comes to be seen.
+_SEEN = (Action.SYNC.value, Action.CONNECT.value, Action.CHECK.value)
 # What comes and goes within this is counted.
 UNSTABLE = timedelta(hours=1)
 _FROM_EVENT = ("composio_user_id", "provider", "action", "before", "after", "at", "status", "reason")
@@ -55,7 +57,7 @@ def _lately() -> sa.Subquery:
     """How often each provider came or went within the hour, and whether it was revoked since the last read."""
     connected = State.CONNECTED.value
     flip = sa.and_(
-        events.c.action == Action.SYNC.value,
+        events.c.action.in_(_SEEN),
         events.c.at > _time("hour_ago"),
         (events.c.before == connected) != (events.c.after == connected),
     )

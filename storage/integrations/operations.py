@@ -11,12 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .edges import store_edges
 from .errors import OutdatedError
+from .proofs import delete_proofs
 from .queries import Queries, upsert
 from .rows import EVENT_COLUMNS, refuse_newer, values
 from .tables import events, integrations, operations
 from .values import STATE_FIELDS, Event, Integration, Operation
 
 _COLUMNS = tuple(entry.name for entry in fields(Operation))
+_END = sa.delete(operations).where(operations.c.id == sa.bindparam("ended")).returning(operations.c.account_ids)
 
 
 class Operations(Queries):
@@ -57,19 +59,22 @@ class Operations(Queries):
     ) -> bool:
         """Store what came of it and what it has left of the provider, and take it from those under way.
 
-        An event of the same operation is replaced: whoever did it knows more than who looked into it afterwards.
+        What was proved of its accounts is deleted. An event of the same operation is replaced: whoever did it
+        knows more than who looked into it afterwards.
         With *only_open* nothing is stored, and False returned, when it is not under way any more. Raises
         `OutdatedError`, with nothing written, when the row was written since it was read.
         """
         refuse_newer(happened.action, happened.after, happened.outcome)
         async with self._transaction() as connection:
-            gone = await connection.execute(sa.delete(operations).where(operations.c.id == operation_id))
-            if only_open and not gone.rowcount:
+            ended = (await connection.execute(_END, {"ended": operation_id})).first()
+            if only_open and ended is None:
                 return False
             if row is not None and not await self._write(connection, [row]):
                 raise OutdatedError(row.composio_user_id)
             await connection.execute(self._upsert_event, asdict(happened))
             await store_edges(connection, [happened])
+            if ended is not None:
+                await delete_proofs(connection, happened.composio_user_id, ended.account_ids)
         return True
 
     async def _write(self, connection: AsyncConnection, rows: Sequence[Integration]) -> frozenset[tuple[str, str]]:

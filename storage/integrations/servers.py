@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .alerts import delete_told
 from .queries import Queries, batches
-from .tables import events, integrations, operations, servers, switches, syncs, turns
+from .tables import attempts, events, integrations, operations, proofs, servers, switches, syncs, turns
 from .turns import first_turns
 from .values import Forgotten
 
@@ -149,7 +149,7 @@ async def _delete_users(connection: AsyncConnection, user_ids: set[str]) -> Coun
     if not user_ids:
         return Counter()
     # A turn before the sync, as who ends turns does it: two that wait for each other would both fail.
-    for table in (turns, integrations, syncs, operations):
+    for table in (turns, integrations, syncs, operations, attempts, proofs):
         await connection.execute(sa.delete(table).where(table.c.composio_user_id.in_(user_ids)))
     return await _delete_events(connection, events.c.composio_user_id, user_ids)
 

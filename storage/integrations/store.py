@@ -10,23 +10,25 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from .alerts import Alerts
+from .attempts import Attempts
+from .claims import Claims
 from .edges import store_edges
 from .errors import OutdatedError
-from .operations import Operations
+from .proofs import NOTHING_BESIDES, Besides, Proofs
 from .queries import upsert
 from .rows import EVENT_COLUMNS, event, integration
 from .servers import Servers
 from .switches import ENABLED, OTHERS, Switches, is_of, remember
 from .tables import changes, events, integrations, operations, switches, syncs
 from .turns import Turns, not_overtaken, too_late
-from .values import Action, Event, Fact, Facts, Integration, Mirror, condition_of
+from .values import Action, Event, Fact, Facts, Integration, Mirror, Proof, condition_of
 
 # For so long what an interrupted revoke has left is tried to be seen. After that syncs go on without.
 GIVEN_UP = timedelta(hours=1)
 _SYNC = ("synced_at", "fingerprint", "suspected_at", "suspected")
 
 
-class Store(Servers, Switches, Operations, Turns, Alerts):
+class Store(Servers, Switches, Attempts, Proofs, Turns, Claims, Alerts):
     """All queries over one engine, which stays the caller's to dispose of."""
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -79,26 +81,28 @@ class Store(Servers, Switches, Operations, Turns, Alerts):
         changes: Sequence[Integration],
         at: datetime,
         happened: Sequence[Event] = (),
-        fingerprint: str | None = None,
+        besides: Besides = NOTHING_BESIDES,
     ) -> frozenset[str]:
         """Store the outcome of a sync that was planned from *seen*, and the events of what was written.
 
         Each of *changes* is written only where the row's revision is still the one it carries, and no revoke of
         the provider is under way, which says itself what came of it. Returns the providers that were written.
         Raises `OutdatedError`, with nothing written, when another sync of this user was stored since *seen* was
-        read. The *fingerprint* is what a read has found that this agrees with. Nothing is suspected any more.
+        read. Nothing is suspected any more. Of a proof that changes no row the event is stored too.
         """
+        user_id = seen.composio_user_id
         async with self._transaction() as connection:
-            await self._advance(connection, seen, at, fingerprint)
-            busy = await _under_way(connection, seen.composio_user_id, at) if changes else ()
+            await self._advance(connection, seen, at, besides.fingerprint)
+            busy = await _under_way(connection, user_id, at) if changes or besides.proofs else ()
             free = [row for row in changes if row.provider not in busy]
             written = frozenset(provider for _, provider in await self._write(connection, free))
-            if fingerprint and len(written) < len(changes):
-                unmarked = sa.update(syncs).where(syncs.c.composio_user_id == seen.composio_user_id)
-                await connection.execute(unmarked.values(fingerprint=None))
-            told = [event for event in happened if event.provider in written]
+            if besides.fingerprint and len(written) < len(changes):
+                await connection.execute(_UNMARK, {"user": user_id})
+            proved = [proof for proof in besides.proofs if proof.provider not in busy]
+            told = [event for event in happened if event.provider in written | _as_they_were(proved, changes)]
             await remember(connection, told)
             await store_edges(connection, told, seen.synced_at)
+            await self._store_proofs(connection, user_id, proved, besides.outdated)
         return written
 
     async def _advance(
@@ -161,6 +165,11 @@ class Store(Servers, Switches, Operations, Turns, Alerts):
             return (await connection.execute(sa.delete(changes).where(old))).rowcount
 
 
+def _as_they_were(proved: Sequence[Proof], changes: Sequence[Integration]) -> set[str]:
+    """The providers of which something is proved that changes no row."""
+    return {proof.provider for proof in proved} - {row.provider for row in changes}
+
+
 def _read_statement() -> sa.Select[Any]:
     # The left joins give one row even for a user of whom nothing is stored yet.
     wanted = sa.select(sa.bindparam("wanted", type_=sa.String).label("id")).subquery()
@@ -173,6 +182,7 @@ def _read_statement() -> sa.Select[Any]:
     )
 
 
+_UNMARK = sa.update(syncs).where(syncs.c.composio_user_id == sa.bindparam("user")).values(fingerprint=None)
 _READ = _read_statement()
 _READ_FACTS = sa.select(
     integrations.c.composio_user_id,

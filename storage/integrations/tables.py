@@ -92,11 +92,17 @@ class TurnRow(_Base, table=True):
     """When a Composio user is to be read by itself; moved on by whoever begins to, so that nobody else does."""
 
     __tablename__: ClassVar[str] = "integrations_turn"
-    __table_args__ = (Index("ix_integrations_turn_due", "due_at"),)
+    __table_args__ = (
+        Index("ix_integrations_turn_due", "due_at"),
+        Index("ix_integrations_turn_check", "check_at"),
+    )
 
     composio_user_id: str = Field(primary_key=True, max_length=ID_LENGTH)
     due_at: datetime = Field(sa_type=UtcDateTime)
     failures: int = Field(default=0, description="how often in a row it could not be read")
+    check_at: datetime | None = Field(
+        default=None, sa_type=UtcDateTime, description="when its accounts are to be tried by themselves"
+    )
 
 
 # SQLite counts up only a column that is plainly INTEGER.
@@ -156,6 +162,36 @@ class OperationRow(_Base, table=True):
     alive_until: datetime = Field(sa_type=UtcDateTime, description="moved while it runs")
     guild_id: int | None = Field(default=None, sa_type=BigInteger)
     person_id: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class AttemptRow(_Base, table=True):
+    """A connect link that somebody asked for, until it is known what came of it; never the link itself."""
+
+    __tablename__: ClassVar[str] = "integrations_attempt"
+
+    id: str = Field(primary_key=True, max_length=OPERATION_LENGTH)
+    composio_user_id: str = Field(max_length=ID_LENGTH)
+    provider: str = Field(max_length=64)
+    began_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    alive_until: datetime = Field(sa_type=UtcDateTime, description="moved while it is followed")
+    account_id: str | None = Field(default=None, max_length=ID_LENGTH)
+    guild_id: int | None = Field(default=None, sa_type=BigInteger)
+    person_id: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class ProofRow(_Base, table=True):
+    """What a check has found of one account, as it was when it was last changed."""
+
+    __tablename__: ClassVar[str] = "integrations_proof"
+
+    composio_user_id: str = Field(primary_key=True, max_length=ID_LENGTH)
+    account_id: str = Field(primary_key=True, max_length=ID_LENGTH)
+    provider: str = Field(max_length=64)
+    account_updated_at: datetime = Field(sa_type=UtcDateTime)
+    at: datetime = Field(sa_type=UtcDateTime)
+    verdict: str = Field(max_length=16)
+    whom: str | None = Field(default=None, max_length=NAME_LENGTH, description="personal: whose account it is")
 
 
 class ServerRow(_Base, table=True):
@@ -226,7 +262,7 @@ class AlertRow(_Base, table=True):
 
 
 class ChangeRow(_Base, table=True):
-    """Whose provider rows or switches were written: the log that the database itself keeps, by triggers."""
+    """Whose rows, switches or proofs were written: the log that the database itself keeps, by triggers."""
 
     __tablename__: ClassVar[str] = "integrations_change"
     # SQLite has no numbers of transactions, and so nothing in this index.
@@ -248,6 +284,8 @@ servers = cast("Table", ServerRow.__table__)  # type: ignore[attr-defined]
 changes = cast("Table", ChangeRow.__table__)  # type: ignore[attr-defined]
 switches = cast("Table", SwitchRow.__table__)  # type: ignore[attr-defined]
 operations = cast("Table", OperationRow.__table__)  # type: ignore[attr-defined]
+attempts = cast("Table", AttemptRow.__table__)  # type: ignore[attr-defined]
+proofs = cast("Table", ProofRow.__table__)  # type: ignore[attr-defined]
 turns = cast("Table", TurnRow.__table__)  # type: ignore[attr-defined]
 edges = cast("Table", EdgeRow.__table__)  # type: ignore[attr-defined]
 alerts = cast("Table", AlertRow.__table__)  # type: ignore[attr-defined]

@@ -89,7 +89,7 @@ class Turns(Queries):
         lost = (turns.c.due_at > far) & ((turns.c.failures == 0) | (turns.c.due_at > farthest))
         async with self._transaction() as connection:
             await connection.execute(sa.update(turns).where(lost).values(due_at=now))
-            taken = list((await connection.execute(_take(now, until, limit))).scalars())
+            taken = list((await connection.execute(take(turns.c.due_at, now, until, limit))).scalars())
             if not taken:
                 return []
             found = (await connection.execute(_TAKEN, {"taken": taken})).all()
@@ -161,12 +161,13 @@ class Turns(Queries):
             return [(user_id, at) for user_id, at in await connection.execute(statement)]
 
 
-def _take(now: datetime, until: datetime, limit: int) -> Any:
+def take(when: sa.Column[Any], now: datetime, until: datetime, limit: int, only: Any = None) -> Any:
+    """Take the users who have waited longest of those whose time has come, and put it off until then."""
     # Apart, so that it is looked for once: PostgreSQL may do a subquery again and again, and find others.
     due = (
         sa.select(turns.c.composio_user_id)
-        .where(turns.c.due_at <= now)
-        .order_by(turns.c.due_at)
+        .where(when <= now, sa.true() if only is None else only)
+        .order_by(when)
         .limit(limit)
         .with_for_update(skip_locked=True)
         .cte("due")
@@ -174,7 +175,7 @@ def _take(now: datetime, until: datetime, limit: int) -> Any:
     return (
         sa.update(turns)
         .where(turns.c.composio_user_id.in_(sa.select(due.c.composio_user_id)))
-        .values(due_at=until)
+        .values({when: until})
         .returning(turns.c.composio_user_id)
     )
 

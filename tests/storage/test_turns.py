@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.integrations import Checked, OutdatedError, State, Store, Turn, Wishes, rows_stamp
+from storage.integrations import Besides, Checked, OutdatedError, State, Store, Turn, Wishes, rows_stamp
 from storage.integrations.tables import syncs, turns
 from tests.storage.conftest import on_postgres
 from tests.storage.databases import picture
@@ -121,7 +121,7 @@ class TestTaking:
         assert await one(store) == Turn(ADA, 0, HERE, 0, None, None, None, None, rows_stamp(0, 0))
 
         seen = await store.read(ADA)
-        await store.record_sync(seen, [row(), row("notion")], NOON, fingerprint="of what was read")
+        await store.record_sync(seen, [row(), row("notion")], NOON, besides=Besides("of what was read"))
         await store.write([row(revision=1)])
         await store.suspect(ADA, 1, LATER, ["notion", "👩‍👩‍👧‍👦"])
         await store.end_turns([ADA], NOON, NOON, failed=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from storage.integrations import Checked, Mirror, OutdatedError, State, Turn, rows_stamp
+from storage.integrations import Besides, Checked, Mirror, OutdatedError, State, Turn, rows_stamp
 
 from .accounts import Accounts, Found
 from .catalog import Catalog
@@ -166,7 +166,7 @@ class BatchReader:
             return
         rows = [change.after for change in plan.changes]
         try:
-            await self._ledger.record_sync(mirror, rows, at, NOBODY.synced(at, plan), mark)
+            await self._ledger.record_sync(mirror, rows, at, NOBODY.synced(at, plan), Besides(mark))
         except OutdatedError:  # somebody else has stored something newer, or nothing was stored
             outcome.again.append(user_id)
         else:

@@ -8,11 +8,24 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from storage.integrations import Event, Integration, Mirror, Operation, OutdatedError, Store, Switched, Wishes
+from storage.integrations import (
+    NOTHING_BESIDES,
+    Besides,
+    Event,
+    Integration,
+    Mirror,
+    Operation,
+    OutdatedError,
+    Store,
+    Switched,
+    Wishes,
+)
 
+from .attempts import Attempts
 from .checks import Checks
 from .errors import StorageUnavailableError
 from .known import Known
+from .proofs import Proofs
 from .telling import Telling
 from .turns import Turns
 from .waits import Patience, Waits
@@ -27,7 +40,8 @@ class Ledger:
     """Raises `StorageUnavailableError` when the database failed; nothing has changed then, unless it says so.
 
     ``known`` is that memory, ``checks`` tells it when it was last true, ``turns`` is for the background,
-    ``telling`` for alerts. ``left_alone`` says that a sync could not write a row: a revoke of it may have been
+    ``telling`` for alerts, ``attempts`` for connect links, ``proofs`` for what checks have found.
+    ``left_alone`` says that a sync could not write a row: a revoke of it may have been
     interrupted. *notify* is told of every event that changed a provider's condition.
     """
 
@@ -47,6 +61,8 @@ class Ledger:
         self.telling = Telling(store, self._waits)
         self.turns = Turns(store, self._waits)
         self.checks = Checks(store, self._waits, known)
+        self.attempts = Attempts(store, self._waits, known, self._look_again, self.tell)
+        self.proofs = Proofs(store, self._waits)
         self.left_alone = False
 
     async def close(self) -> None:
@@ -95,7 +111,7 @@ class Ledger:
         changes: Sequence[Integration],
         at: datetime,
         happened: Sequence[Event],
-        fingerprint: str | None = None,
+        besides: Besides = NOTHING_BESIDES,
     ) -> list[Integration]:
         """Store the outcome of a sync, and return the rows that were written, as they are now.
 
@@ -103,9 +119,7 @@ class Ledger:
         """
         ticket = self.known.ticket()
         try:
-            names = await self._waits.write(
-                lambda: self._store.record_sync(seen, changes, at, happened, fingerprint)
-            )
+            names = await self._waits.write(lambda: self._store.record_sync(seen, changes, at, happened, besides))
         except StorageUnavailableError as error:
             if not error.unknown:
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from storage.integrations import Checked, Mirror, Store, Turn
 
@@ -46,6 +46,10 @@ class Turns:
     async def suspect(self, composio_user_id: str, revision: int, at: datetime, lost: Sequence[str]) -> None:
         """See `Store.suspect`."""
         await self._waits.write(lambda: self._store.suspect(composio_user_id, revision, at, lost))
+
+    async def claim_check(self, now: datetime, interval: timedelta, limit: int) -> list[str]:
+        """See `Store.claim_check`."""
+        return await self._waits.write(lambda: self._store.claim_check(now, interval, limit))
 
     async def stored(self, composio_user_ids: Collection[str]) -> dict[str, Mirror]:
         """See `Store.read_many`."""

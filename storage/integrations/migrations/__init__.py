@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 VERSION_TABLE = "integrations_version"
-VERSIONS = ("0001", "0002", "0003", "0004", "0005")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 HEAD = VERSIONS[-1]
 
 

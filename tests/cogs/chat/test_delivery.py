@@ -80,7 +80,7 @@ async def breaks(serving: Serving, provider: str) -> None:
     known, at = await serving.store.read(user(1)), serving.clock()
     event = Event(at, user(1), provider, Action.SYNC, Condition.CONNECTED, Condition.NEEDS_RECONNECT)
     broken = replace(known.get(provider), state=State.NEEDS_RECONNECT)
-    await serving.store.record_sync(known, [broken], at, [event], None)
+    await serving.store.record_sync(known, [broken], at, [event])
 
 
 async def test_an_alert_that_cannot_be_shown_holds_up_no_other(

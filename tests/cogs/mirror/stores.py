@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 from sqlalchemy import event as sqlalchemy_event
 
 from storage.integrations import (
+    NOTHING_BESIDES,
     Action,
+    Besides,
     Condition,
     Event,
     Facts,
@@ -181,10 +183,10 @@ class Stage(Store):
         changes: Sequence[Integration],
         at: datetime,
         happened: Sequence[Event] = (),
-        fingerprint: str | None = None,
+        besides: Besides = NOTHING_BESIDES,
     ) -> frozenset[str]:
         return await self._played(
-            "record_sync", lambda: super(Stage, self).record_sync(seen, changes, at, happened, fingerprint)
+            "record_sync", lambda: super(Stage, self).record_sync(seen, changes, at, happened, besides)
         )
 
     async def set_enabled(self, *wanted: Any) -> Switched:

@@ -23,6 +23,7 @@ from cogs.integrations.mirror.errors import StorageUnavailableError
 from cogs.integrations.mirror.known import Known
 from cogs.integrations.mirror.ledger import Ledger
 from storage.integrations import (
+    Besides,
     Event,
     Fact,
     Facts,
@@ -140,7 +141,7 @@ class Stepwise:
         return Switched(now, changed=changes)
 
     async def record_sync(
-        self, seen: Mirror, changes: Sequence[Integration], _at: datetime, _happened: Sequence[Event], _mark: None
+        self, seen: Mirror, changes: Sequence[Integration], _at: datetime, _happened: Sequence[Event], _: Besides
     ) -> frozenset[str]:
         await self._step()
         for one in changes:
