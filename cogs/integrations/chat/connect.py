@@ -12,7 +12,7 @@ from storage.integrations import Integration, State
 
 from ..mirror.catalog import Provider
 from ..mirror.connecting import Connecting, Ended, Outcome
-from ..mirror.errors import MissingRightError, NotConnectableError, Right, StorageUnavailableError
+from ..mirror.errors import MissingRightError, NotConnectableError, Right
 from . import howto
 from .answer import Answer, Interaction, Place, Reply
 from .buttons import ActionButton, row_of, switch
@@ -53,7 +53,7 @@ async def command(context: Context, reply: Reply, name: str) -> None:
         await howto.show(context, reply, provider.id, instead=_UNFIT)
         return
     await reply.show(answer)
-    connecting.tell(lambda ended: _tell(context, reply, provider, ended))
+    connecting.tell(lambda ended: _tell(reply, provider, ended))
 
 
 def refusal(how: ActionButton) -> Answer:
@@ -113,23 +113,23 @@ def _by_hand(provider: Provider) -> ActionButton:
 # ---------------------------------------------------------------- what came of it
 
 
-async def _tell(context: Context, reply: Reply, provider: Provider, ended: Ended) -> None:
+async def _tell(reply: Reply, provider: Provider, ended: Ended) -> None:
     """Say it where the link stood. The message may have been dismissed, or its time be over."""
     if ended.outcome is Outcome.CONNECTED:
-        answer = await _connected(context, reply.interaction, provider, ended)
+        answer = _connected(reply.interaction, provider, ended)
     else:
         answer = _not_connected(provider, ended.outcome)
     with suppress(discord.HTTPException):
         await reply.show(answer)
 
 
-async def _connected(context: Context, interaction: Interaction, provider: Provider, ended: Ended) -> Answer:
+def _connected(interaction: Interaction, provider: Provider, ended: Ended) -> Answer:
     label, lines, buttons = clean(provider.label), [], []
     if ended.row is None:
         lines.append("The database could not be written. The list and the history follow as soon as it can.")
     elif ended.row.account_name:
         lines.append(f"The account is **{account(ended.row)}**.")
-    if await _is_switched_off(context, interaction, provider):
+    if ended.row and not ended.row.enabled:
         lines.append("It is still switched off here, so this bot does not use it yet.")
         if may(interaction, Right.MANAGE_SERVER):
             buttons.append(switch(provider, on=True, style=discord.ButtonStyle.success))
@@ -139,13 +139,6 @@ async def _connected(context: Context, interaction: Interaction, provider: Provi
         buttons.append(ActionButton(OLD, provider.id, label=f"Remove {count(old, 'old account')}"))
     embed = discord.Embed(title=f"🟢 {label} is connected", description="\n".join(lines) or None, colour=GREEN)
     return Answer(embed, row_of(*buttons))
-
-
-async def _is_switched_off(context: Context, interaction: Interaction, provider: Provider) -> bool:
-    try:
-        return not (await context.look(interaction)).get(provider.id).enabled
-    except StorageUnavailableError:  # it has logged itself; the card tells
-        return False
 
 
 def _not_connected(provider: Provider, outcome: Outcome) -> Answer:

@@ -115,7 +115,7 @@ async def test_connected_names_the_account() -> None:
 async def test_connected_but_switched_off_here_offers_the_switch() -> None:
     off = replace(WORKS, enabled=False)
 
-    answer = await offered(DEFAULT, mirror(off), "gmail", ended=Ended(Outcome.CONNECTED, WORKS))
+    answer = await offered(DEFAULT, mirror(off), "gmail", ended=Ended(Outcome.CONNECTED, off))
 
     assert "It is still switched off here" in written(answer)
     assert buttons_of(answer) == ["Enable"]
