@@ -37,7 +37,7 @@ class AttemptsLeft:
         Raises `StorageUnavailableError`; what is not taken then is taken the next time.
         """
         room, wait = MOST - len(own), SCAN_SECONDS
-        for attempt in await self._ledger.attempts.all():
+        for attempt in await self._ledger.attempts.open():
             left = (attempt.alive_until - self._clock()).total_seconds()
             if attempt.id in own:
                 continue

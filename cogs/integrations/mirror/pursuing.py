@@ -127,7 +127,7 @@ class Pursuer:
             change = Change(before, derive(before, accounts, Seen(stored.synced_at, at), proofs))
             with suppress(OutdatedError):
                 event = it.author.event(Action.CONNECT, at, change)
-                first = await self._ledger.attempts.finish(it.attempt, change.after, event)
+                first = await self._ledger.attempts.finish(it.attempt.id, change.after, event)
                 it.over = True
                 row = change.after.written() if first else await self._row(it)
                 return _ended(outcome, row, old_of(accounts, proofs))

@@ -9,8 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.gateway import ComposioGateway
+from cogs.integrations.mirror import connecting, pursuit
 from storage.integrations import open_engine, prepare
 from tests.cogs.mirror.backgrounds import INTERVAL, Background, Start
+from tests.cogs.mirror.connects import Connects
 from tests.cogs.mirror.processes import Process
 from tests.cogs.mirror.stores import Clock
 from tests.storage.conftest import databases, postgres, proxied_engine, server, url, wire
@@ -66,3 +68,29 @@ async def start(
 @pytest.fixture
 def process(start: Start) -> Background:
     return start()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes seconds between two questions about a link takes hundredths."""
+    monkeypatch.setattr(pursuit, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(pursuit, "LONGEST_SECONDS", 0.02)
+    monkeypatch.setattr(pursuit, "SELDOM_SECONDS", 0.02)
+    monkeypatch.setattr(connecting, "SPREAD_SECONDS", 0.0)
+
+
+@pytest.fixture
+async def here(
+    standin: StandIn, gateway: ComposioGateway, engine: AsyncEngine, clock: Clock
+) -> AsyncIterator[Connects]:
+    standin.clock = clock
+    process = Connects(gateway, engine, clock)
+    yield process
+    await process.close()
+
+
+@pytest.fixture
+async def there(gateway: ComposioGateway, engine: AsyncEngine, clock: Clock) -> AsyncIterator[Connects]:
+    process = Connects(gateway, engine, clock)
+    yield process
+    await process.close()
