@@ -117,7 +117,7 @@ class Project:
         """The unfinished account behind the link, which somebody looks at; None when it can be used no more."""
         self.expire_links()
         link = self.links.get(token)
-        account = link and self.accounts.get(link.account_id)
+        account = self.accounts.get(link.account_id) if link else None
         if account is None or account.status not in UNFINISHED:
             return None
         if account.status == "INITIALIZING":

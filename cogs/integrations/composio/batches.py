@@ -12,7 +12,7 @@ import composio_client as sdk
 from ..mirror.accounts import Account, Batch, Found
 from .accounts import CURSOR_LENGTH, URL_LENGTH, NamelessError, read_items, url_length
 from .failures import DislikedError
-from .items import Item, account, fingerprint
+from .items import Item, account, fingerprint, times
 
 MOST_USERS = 50
 # A request that was not liked once may have been unlucky: so many later, twice as many users are tried.
@@ -30,6 +30,10 @@ class _Found:
     def __init__(self, items: list[Item]) -> None:
         self._items = items
         self.fingerprint = fingerprint(items)
+
+    @property
+    def times(self) -> str:
+        return times(self._items)
 
     def accounts(self) -> list[Account]:
         return [account(item) for item in self._items]

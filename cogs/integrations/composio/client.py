@@ -11,6 +11,7 @@ import composio_client as sdk
 import httpx
 import httpx_aiohttp
 
+from ..mirror.errors import ComposioUnavailableError, Trouble
 from ..names import LOOPBACK
 from .budget import Budget
 
@@ -22,6 +23,8 @@ READ_RETRIES = 2
 class Answer(Protocol):
     """A raw answer of the SDK, whose own type is private, as far as it is used here."""
 
+    http_response: httpx.Response
+
     def parse(self, *, to: Any) -> Awaitable[Any]:
         """The body as *to*."""
 
@@ -30,6 +33,25 @@ async def content(answer: Answer) -> bytes:
     """The body of a good answer; the SDK raises its error for any other."""
     body: bytes = await answer.parse(to=bytes)
     return body
+
+
+async def short_content(answer: Answer, most: int) -> bytes:
+    """As `content`, for an answer that has not been read yet, and of which not much more than *most* bytes are.
+
+    Raises `ComposioUnavailableError` when it is longer.
+    """
+    response = answer.http_response
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > most:
+            raise ComposioUnavailableError(Trouble.UNREADABLE, f"an answer of more than {most} bytes")
+    # The SDK tells its errors from a response that has been read as a whole. This one is no longer encoded.
+    headers = [(name, value) for name, value in response.headers.items() if name != "content-encoding"]
+    answer.http_response = httpx.Response(
+        response.status_code, headers=headers, content=bytes(body), request=response.request
+    )
+    return await content(answer)
 
 
 class _Counted(httpx.AsyncClient):
@@ -101,6 +123,12 @@ def make_clients(
         http_client=_CountedByAiohttp(budget, **shared),
     )
     return reads, reads.with_options(max_retries=0, http_client=_Counted(budget, **shared))
+
+
+def patient(timeout: httpx.Timeout) -> httpx.Timeout:
+    """Twice as long for an answer: Composio waits for somebody else."""
+    twice = None if timeout.read is None else 2 * timeout.read
+    return httpx.Timeout(connect=timeout.connect, read=twice, write=timeout.write, pool=timeout.pool)
 
 
 async def _refuse_redirect(response: httpx.Response) -> None:

@@ -14,6 +14,7 @@ class Deadlines:
     `accounts`: an interaction's token lives 15 minutes, and what is read has to be stored and told.
     `account`: 5 for a slot of the budget, and two of its three tries, if they time out after 15 each.
     `write`, `check`: one try: 5 for a slot, 5 to connect, 15 for the answer.
+    `probe`: one try, for which Composio asks a provider: 30 for the answer.
     `close`: nothing is lost when a connection is not closed properly.
     """
 
@@ -21,6 +22,7 @@ class Deadlines:
     account: float = 40.0
     write: float = 25.0
     check: float = 25.0
+    probe: float = 40.0
     close: float = 1.0
 
 

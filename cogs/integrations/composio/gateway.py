@@ -12,15 +12,17 @@ from storage.integrations import Deadline
 
 from ..mirror.accounts import Account, Batch, Progress, Revocation
 from ..mirror.errors import ComposioUnavailableError
-from . import accounts, writes
+from ..mirror.links import Link
+from ..mirror.probes import Endpoint, Probe
+from . import accounts, links, proxy, writes
 from .batches import Batches
 from .budget import Budget
-from .client import READ_RETRIES, TIMEOUT, make_clients
+from .client import READ_RETRIES, TIMEOUT, make_clients, patient
 from .deadlines import Deadlines, late
 
 
 class ComposioGateway:
-    """Composio as `mirror.accounts.Accounts`.
+    """Composio as `mirror.accounts.Accounts`, `mirror.links.Links` and `mirror.probes.Probes`.
 
     Every method raises `ComposioRefusedError`, `ComposioBusyError`, `ComposioBudgetError` or
     `ComposioUnavailableError`, and ends in time: see `Deadlines`. Reads are retried by the client; writes never
@@ -46,6 +48,8 @@ class ComposioGateway:
             budget=budget or Budget(),
         )
         self._batches = Batches(self._reads)
+        self._endpoints = proxy.Endpoints(self._reads)
+        self._patient = patient(timeout)
         self._calls = Deadline(self.deadlines.accounts, late)
 
     async def close(self) -> None:
@@ -89,3 +93,29 @@ class ComposioGateway:
     async def delete(self, account_id: str) -> bool:
         """Delete Composio's record of the account; False when it was already gone."""
         return await self._calls.within(writes.delete(self._writes, account_id), self.deadlines.write)
+
+    async def auth_config(self, toolkit: str) -> str | None:
+        """The id of the toolkit's newest auth config that Composio manages and that is enabled; None for none."""
+        return await self._calls.within(links.auth_config(self._reads, toolkit), self.deadlines.account)
+
+    async def make_auth_config(self, toolkit: str) -> str:
+        """Make such a one. Raises `NotConnectableError` when the key may not, or the toolkit has none."""
+        return await self._calls.within(links.make_auth_config(self._writes, toolkit), self.deadlines.write)
+
+    async def link(self, auth_config_id: str, composio_user_id: str, alias: str) -> Link:
+        """A link, and the record behind it. Raises `NotConnectableError` too; after others look for it: `made`."""
+        work = links.link(self._writes, auth_config_id, composio_user_id, alias)
+        return await self._calls.within(work, self.deadlines.write)
+
+    async def made(self, composio_user_id: str, alias: str) -> Account | None:
+        """The account of that user that is called *alias*, None when there is none."""
+        return await self._calls.within(links.made(self._reads, composio_user_id, alias), self.deadlines.accounts)
+
+    async def current_user_endpoint(self, toolkit: str) -> Endpoint | None:
+        """Where the toolkit tells who is signed in, None for nowhere. Remembered for a day."""
+        return await self._calls.within(self._endpoints.of(toolkit), self.deadlines.account)
+
+    async def probe(self, account_id: str, endpoint: Endpoint) -> Probe:
+        """Ask the endpoint with the account's token. Raises `ProbeForbiddenError` when the key may not."""
+        work = proxy.probe(self._writes, account_id, endpoint, self._patient)
+        return await self._calls.within(work, self.deadlines.probe)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NotRequired
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from ..mirror.accounts import ID_LENGTH, NAME_LENGTH, REASON_LENGTH, STATUS_LENGTH, Account
+from ..mirror.links import ALIAS_PREFIX
 from .text import line
 
 
@@ -43,6 +45,8 @@ class Page(TypedDict):
     total_items: NotRequired[float | None]
 
 
+# What we call a record until somebody gives it a name; see `mirror.links.alias_of`.
+_OURS = re.compile(rf"{ALIAS_PREFIX}[0-9a-f]{{32}}")
 _PAGE = TypeAdapter(Page)
 _ITEM = TypeAdapter(Item)
 _compact = json.JSONEncoder(separators=(",", ":")).encode
@@ -86,12 +90,24 @@ def account(item: Item) -> Account:
 
 
 def _name(text: str | None) -> str | None:
-    return text and line(text, NAME_LENGTH)
+    if not text or _OURS.match(text):
+        return None
+    return line(text, NAME_LENGTH)
 
 
 def _aware(text: str) -> datetime:
     value = datetime.fromisoformat(text)
     return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def times(items: Iterable[Item]) -> str:
+    """A digest of which accounts are usable, and when each was last touched, in whatever order they came."""
+    facts = _compact(sorted((item["id"], item["updated_at"]) for item in items if _is_usable(item)))
+    return hashlib.blake2b(facts.encode(), digest_size=8).hexdigest()
+
+
+def _is_usable(item: Item) -> bool:
+    return item["status"] == "ACTIVE" and not item.get("is_disabled", False)
 
 
 def fingerprint(items: Iterable[Item]) -> str:
@@ -102,16 +118,15 @@ def fingerprint(items: Iterable[Item]) -> str:
 
 
 def _facts(item: Item) -> tuple[str | bool | None, ...]:
-    disabled = item.get("is_disabled", False)
     return (
         item["id"],
         item["toolkit"]["slug"],
         item["status"],
-        disabled,
+        item.get("is_disabled", False),
         item.get("status_reason"),
         item.get("alias"),
         item.get("word_id"),
         item["created_at"],
         # That of a usable account moves with every refresh of its token, and decides nothing.
-        "" if item["status"] == "ACTIVE" and not disabled else item["updated_at"],
+        "" if _is_usable(item) else item["updated_at"],
     )

@@ -65,6 +65,10 @@ class Found(Protocol):
     def fingerprint(self) -> str:
         """The same text as long as the accounts amount to the same rows, whoever reads them."""
 
+    @property
+    def times(self) -> str:
+        """16 hex digits: others as soon as a usable account is touched, as it is when its token is refreshed."""
+
     def accounts(self) -> list[Account]:
         """Newest first. Made anew each time: most users have not changed, and nobody asks."""
 

@@ -43,8 +43,8 @@ class Links(Protocol):
     async def link(self, auth_config_id: str, composio_user_id: str, alias: str) -> Link:
         """A link, and the record behind it, which is called *alias*.
 
-        Raises `NotConnectableError` when the auth config is gone, or the key may not make links. After any other
-        error but `ComposioBudgetError` the record may have been made: see `made`.
+        Raises `NotConnectableError` when the auth config is gone or is not enough, or the key may not make links.
+        After any other error but `ComposioBudgetError` the record may have been made: see `made`.
         """
 
     async def made(self, composio_user_id: str, alias: str) -> Account | None:

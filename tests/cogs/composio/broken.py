@@ -9,7 +9,15 @@ import pytest
 from bot.sandbox.api import SECRET
 from bot.sandbox.faults import Alter, Cut, Fault, Hang, Html, Raw, Refuse, Reset
 from cogs.integrations.composio.gateway import ComposioGateway
-from cogs.integrations.mirror.errors import ComposioBusyError, ComposioError, ComposioRefusedError, Trouble
+from cogs.integrations.mirror.errors import (
+    ComposioBusyError,
+    ComposioError,
+    ComposioRefusedError,
+    ComposioUnavailableError,
+    Trouble,
+)
+from cogs.integrations.mirror.links import alias_of
+from cogs.integrations.mirror.probes import Endpoint
 from tests.cogs.conftest import KEY, USER
 
 # Whatever a body can quote is in these.
@@ -18,6 +26,12 @@ LEAK = f"{SECRET} {KEY}"
 Kind = type[ComposioError] | Trouble
 Call = Callable[[ComposioGateway], Awaitable[object]]
 Write = Callable[[ComposioGateway, str], Awaitable[object]]
+ENDPOINT = Endpoint("https://api.github.com/user")
+ALIAS = alias_of("0123456789abcdef" * 2)
+
+
+def kind_of(error: ComposioError) -> Kind:
+    return error.trouble if isinstance(error, ComposioUnavailableError) else type(error)
 
 
 def body_with(**fields: object) -> Alter:
@@ -73,5 +87,11 @@ CALLS: dict[str, Call] = {
     "check": lambda gateway: gateway.check(),
     "revoke": lambda gateway: gateway.revoke("ca_1"),
     "delete": lambda gateway: gateway.delete("ca_1"),
+    "auth_config": lambda gateway: gateway.auth_config("gmail"),
+    "make_auth_config": lambda gateway: gateway.make_auth_config("gmail"),
+    "link": lambda gateway: gateway.link("ac_1", USER, ALIAS),
+    "made": lambda gateway: gateway.made(USER, ALIAS),
+    "current_user_endpoint": lambda gateway: gateway.current_user_endpoint("github"),
+    "probe": lambda gateway: gateway.probe("ca_1", ENDPOINT),
 }
 each_call = pytest.mark.parametrize("call", [pytest.param(call, id=name) for name, call in CALLS.items()])

@@ -17,7 +17,12 @@ from cogs.integrations.composio.budget import Budget
 from cogs.integrations.composio.client import READ_RETRIES
 from cogs.integrations.composio.deadlines import Deadlines
 from cogs.integrations.composio.gateway import ComposioGateway
-from cogs.integrations.mirror.errors import ComposioBudgetError, ComposioError, ComposioUnavailableError
+from cogs.integrations.mirror.errors import (
+    ComposioBudgetError,
+    ComposioError,
+    ComposioUnavailableError,
+    NotConnectableError,
+)
 from cogs.integrations.mirror.urgency import background
 from tests.cogs.composio.broken import CALLS
 from tests.cogs.conftest import DAY, IMPATIENT, KEY, USER, calls
@@ -130,13 +135,14 @@ async def test_no_request_is_sent_again_uncounted_when_a_kept_connection_breaks(
 
 
 async def test_everything_that_asks_shares_one_budget(standin: StandIn, opened: Opened) -> None:
-    gateway = opened(Budget(len(CALLS)))
+    budget = Budget(len(CALLS))
     for call in CALLS.values():
-        await call(gateway)
+        with suppress(NotConnectableError, ComposioUnavailableError):  # nothing of it is there
+            await call(opened(budget))
 
     for call in CALLS.values():
         with pytest.raises(ComposioBudgetError):
-            await call(gateway)
+            await call(opened(budget))
 
     assert len(standin.requests) == len(CALLS)
 

@@ -24,7 +24,7 @@ from storage.integrations import Deadline
 from tests.cogs.composio.broken import Call, each_call
 from tests.cogs.conftest import USER, gateway_to
 
-SOON = Deadlines(accounts=0.2, account=0.2, write=0.2, check=0.2, close=0.2)
+SOON = Deadlines(accounts=0.2, account=0.2, write=0.2, check=0.2, probe=0.2, close=0.2)
 LONG = 5.0
 
 

@@ -14,14 +14,10 @@ from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.client import READ_RETRIES
 from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.errors import ComposioBusyError, ComposioError, ComposioUnavailableError, Trouble
-from tests.cogs.composio.broken import Kind, Write, each_failure, each_write
+from tests.cogs.composio.broken import Kind, Write, each_failure, each_write, kind_of
 from tests.cogs.conftest import DAY, USER, calls, gateway_to
 
 pytestmark = pytest.mark.quick
-
-
-def kind_of(error: ComposioError) -> Kind:
-    return error.trouble if isinstance(error, ComposioUnavailableError) else type(error)
 
 
 @pytest.fixture

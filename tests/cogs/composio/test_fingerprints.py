@@ -114,3 +114,46 @@ async def test_no_text_pretends_to_be_two(standin: StandIn, gateway: ComposioGat
     made.alias, made.word_id = "a", f"{between}b"
 
     assert (await fingerprint(gateway) == before) is (between == "")
+
+
+# The times of those that are usable
+
+
+async def times(gateway: ComposioGateway) -> str:
+    return (await gateway.accounts_of([USER, "somebody-else"], 30.0)).found[USER].times
+
+
+async def test_the_times_are_the_same_wherever_they_are_computed(
+    broken: StandIn, gateway: ComposioGateway
+) -> None:
+    assert await times(gateway) == "292ac6cecf51fe18"
+    broken.max_page = 1
+    broken.accounts = dict(reversed(broken.accounts.items()))
+    assert await times(gateway) == "292ac6cecf51fe18"
+
+
+async def test_the_refresh_of_a_token_moves_the_times(broken: StandIn, gateway: ComposioGateway) -> None:
+    before = await times(gateway)
+    broken.accounts["ca_works"].updated_at += DAY
+
+    assert await times(gateway) != before
+
+
+@pytest.mark.parametrize("fields", [{"status": "EXPIRED"}, {"is_disabled": True}, {"id": "ca_other"}], ids=str)
+async def test_another_set_of_usable_accounts_moves_the_times(
+    broken: StandIn, gateway: ComposioGateway, fields: dict[str, object]
+) -> None:
+    before = await times(gateway)
+    for name, value in fields.items():
+        setattr(broken.accounts["ca_works"], name, value)
+
+    assert await times(gateway) != before
+
+
+async def test_what_is_not_usable_does_not_move_the_times(broken: StandIn, gateway: ComposioGateway) -> None:
+    before = await times(gateway)
+    broken.accounts["ca_expired"].updated_at += DAY
+    broken.connect("linear", status="INITIATED")
+    broken.accounts["ca_works"].alias = "else"
+
+    assert await times(gateway) == before

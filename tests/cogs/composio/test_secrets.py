@@ -10,13 +10,24 @@ from functools import partial
 import pytest
 
 from bot.sandbox.api import SECRET
-from bot.sandbox.faults import Fault, Html, Lost, Raw, Refuse, Reset
+from bot.sandbox.faults import Cut, Fault, Html, Lost, Raw, Refuse, Reset
 from bot.sandbox.model import error
 from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.errors import ComposioError, ComposioUnavailableError
-from tests.cogs.composio.broken import FAILURES, LEAK, Write, each_write
+from cogs.integrations.mirror.probes import Endpoint
+from tests.cogs.composio.broken import (
+    ALIAS,
+    CALLS,
+    FAILURES,
+    LEAK,
+    Write,
+    body_with,
+    each_write,
+)
 from tests.cogs.conftest import KEY, USER
+
+OWNER = "anna@example.com"
 
 
 def told(error: BaseException, caplog: pytest.LogCaptureFixture) -> str:
@@ -56,6 +67,54 @@ async def test_a_write_that_fails_tells_no_token_and_no_key(
     text = told(caught.value, caplog)
     assert SECRET not in text
     assert KEY not in text
+
+
+@pytest.mark.parametrize(
+    "call", ["auth_config", "make_auth_config", "link", "made", "current_user_endpoint", "probe"]
+)
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(Refuse(status, LEAK) for status in (400, 401, 403, 422, 429, 500)),
+        Html(200, LEAK),
+        Html(502, LEAK),
+        Cut(after=60),
+        Lost(Reset()),
+        body_with(items=LEAK, auth_config=LEAK, expires_at=LEAK, status=LEAK, get_current_user_endpoint=[LEAK]),
+    ],
+)
+async def test_no_failure_of_connecting_and_checking_tells_what_was_in_it(
+    standin: StandIn, gateway: ComposioGateway, caplog: pytest.LogCaptureFixture, call: str, fault: Fault
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    standin.add_auth_config("gmail", id="ac_1")
+    standin.connect("github", id="ca_1", owner=OWNER)
+    standin.fail(fault, method="*")
+
+    with pytest.raises(ComposioError) as caught:
+        await CALLS[call](gateway)
+
+    text = told(caught.value, caplog)
+    for secret in (SECRET, KEY, OWNER, "/link/lk_"):
+        assert secret not in text
+
+
+async def test_a_link_and_what_a_provider_tells_are_in_no_log(
+    standin: StandIn, gateway: ComposioGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    standin.connect("linear", id="ca_1", owner=OWNER)
+    config = await gateway.make_auth_config("linear")
+
+    await gateway.auth_config("linear")
+    link = await gateway.link(config, USER, ALIAS)
+    probe = await gateway.probe("ca_1", Endpoint("https://api.linear.app/graphql", "POST", SECRET))
+    logging.getLogger("test").info("%r %r", link, probe)
+
+    assert OWNER in str(probe.data)
+    assert link.account_id in caplog.text
+    for secret in (SECRET, KEY, OWNER, link.url, "/link/lk_"):
+        assert secret not in caplog.text
 
 
 async def test_a_success_logs_no_token_and_no_key(
