@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import discord
 import pytest
+from simcord.actors import MemberActor
 from simcord.results import InteractionResult, ResponseMessage
 
-from bot.sandbox.faults import Refuse
+from bot.sandbox.faults import Alter, Lost, Refuse
 from tests.conftest import World, card_of, labels, labels_of, message_of, shown, synced, text
 
 NO_RETRY = {"x-should-retry": "false"}
@@ -16,7 +18,7 @@ RIGHT = "Only people with the permission **Manage Server** may do this."
 
 
 async def connect(world: World, provider: str = "linear", who: str = "manager") -> InteractionResult:
-    person = getattr(world, who)
+    person: MemberActor = getattr(world, who)
     return await person.slash(world.channel, "integrations connect", provider=provider)
 
 
@@ -143,11 +145,12 @@ async def test_an_account_that_is_deleted_meanwhile_is_said(world: World) -> Non
 
 async def test_what_was_allowed_is_told_though_the_right_was_lost_meanwhile(world: World) -> None:
     message = message_of(await connect(world))
-    world.manager.remove_roles(*world.manager.roles[1:])  # adjusted below
+    world.env.backend.delete_role(world.guild.id, world.guild.roles["Managers"].id)
     world.composio.allow(token_of(message))
     await polled(world)
 
     assert "🟢 Linear is connected" in text(message)
+    assert "🟢 **Linear** · Connected" in await listed(world)
     assert RIGHT in shown(await connect(world))
 
 
@@ -181,7 +184,7 @@ async def test_every_error_of_a_link_is_one_answer_for_the_person_alone(
     world: World, status: int, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="cogs")
-    world.composio.fail(Refuse(status, headers=NO_RETRY), method="POST", path="*/link")
+    world.composio.fail(Refuse(status, headers=NO_RETRY), method="POST", path="*/link", times=None)
 
     result = await connect(world)
 
@@ -189,7 +192,43 @@ async def test_every_error_of_a_link_is_one_answer_for_the_person_alone(
     assert said in shown(result)
     assert result.followups == []
     assert "connecting-" not in caplog.text + shown(result)
-    assert world.channel.history() == [] or everywhere(world) == ""
+    assert everywhere(world) == ""
+    assert world.composio.accounts == {}
+
+
+async def test_an_auth_config_that_is_deleted_in_between_is_replaced(world: World) -> None:
+    world.composio.fail(Refuse(404, headers=NO_RETRY), method="POST", path="*/link")
+
+    message = message_of(await connect(world))
+
+    world.composio.allow(token_of(message))
+    await polled(world)
+    assert "🟢 Linear is connected" in text(message)
+
+
+async def test_a_link_whose_answer_is_lost_is_one_answer_and_leaves_nothing(world: World) -> None:
+    world.composio.fail(Lost(), method="POST", path="*/link")
+
+    result = await connect(world)
+
+    assert shown(result) == "Composio did not answer."
+    assert len(world.composio.accounts) == 1
+    for _ in range(12):
+        await polled(world, 60)
+    assert world.composio.accounts == {}
+    assert "🔴 **Linear** · Not connected" in await listed(world)
+
+
+async def test_a_link_that_is_too_long_for_a_button_stands_in_the_text(world: World) -> None:
+    def longer(body: Any) -> None:
+        body["redirect_url"] += "?" + "x" * 600
+
+    world.composio.fail(Alter(longer), method="POST", path="*/link")
+
+    result = await connect(world)
+
+    assert "**[Open the link](http://127.0.0.1" in shown(result)
+    assert labels(result) == ["How to connect by hand"]
 
 
 async def test_without_an_auth_config_and_the_right_to_make_one_the_steps_are_shown(world: World) -> None:
@@ -220,6 +259,51 @@ async def test_a_press_is_checked_again(world: World) -> None:
     stored.flags = 0
 
     assert shown(await world.member.click(card, label="Connect now")) == RIGHT
+
+
+async def alerted(world: World, *providers: str) -> discord.Message:
+    """These broke, and #ops was told."""
+    ops = world.guild.create_text_channel("ops")
+    for provider in providers:
+        world.composio.connect(provider)
+    await synced(world)
+    await world.admin.slash(world.channel, "integrations alerts", channel=ops)
+    for account in list(world.composio.accounts.values()):
+        world.composio.expire(account.id)
+    await synced(world)
+    await polled(world)
+    [alert] = ops.history()
+    return alert
+
+
+async def test_in_an_alert_all_see_the_button_and_the_press_is_checked(world: World) -> None:
+    alert = await alerted(world, "notion")
+
+    refused = await world.member.click(alert, label="Reconnect now")
+    assert refused.ephemeral
+    assert shown(refused) == RIGHT
+    steps = await world.member.click(message_of(refused), label="How to reconnect")
+    assert "How to reconnect Notion" in shown(steps)
+
+    offered = await world.manager.click(alert, label="Reconnect now")
+    assert offered.ephemeral
+    assert "Reconnect Notion" in shown(offered)
+    world.composio.allow(token_of(message_of(offered)))
+    await polled(world)
+    await polled(world)
+    assert "🟢 Notion is connected" in text(message_of(offered))
+    stored = world.env.backend.get_message(alert.channel.id, alert.id)
+    assert stored.embeds[0]["title"] == "🟢 Notion works again"
+
+
+async def test_of_several_that_broke_one_is_chosen(world: World) -> None:
+    alert = await alerted(world, "notion", "github")
+
+    choice = await world.manager.click(alert, label="Reconnect now")
+    assert labels(choice) == ["GitHub", "Notion"]
+    offered = await world.manager.click(message_of(choice), label="Notion")
+
+    assert "Reconnect Notion" in shown(offered)
 
 
 # Old accounts
