@@ -30,6 +30,7 @@ from .guard import AnyBot
 from .mirror import catalog, catalog_file
 from .mirror.access import Access
 from .mirror.batch import BatchReader
+from .mirror.connecting import Connector
 from .mirror.errors import CatalogError, SettingsError
 from .mirror.freshness import Freshness
 from .mirror.known import Known
@@ -69,7 +70,7 @@ async def _cog(
     opened.add(closing.LEDGER, mirror.ledger.close)
     # What runs by itself ends first. Then nobody is asked any more, and who waits gets an answer.
     asked = (context.questions.close, context.close, context.delivery.close)
-    opened.add(closing.USE_CASES, *asked, mirror.revoker.close, mirror.service.close)
+    opened.add(closing.USE_CASES, *asked, mirror.connector.close, mirror.revoker.close, mirror.service.close)
     opened.add(closing.FEED, feed.close)
     opened.add(closing.UPKEEP, upkeep.close, mirror.servers.close, context.boards.close, rounds.close)
     rounds.start()
@@ -91,6 +92,7 @@ class _Mirror(NamedTuple):
     servers: Servers
     service: IntegrationService
     revoker: Revoker
+    connector: Connector
 
 
 def _mirror(
@@ -104,7 +106,10 @@ def _mirror(
     ledger = Ledger(store, Known(providers), lambda change: bot.dispatch("integration_change", change))
     service = IntegrationService(accounts=accounts, ledger=ledger, catalog=providers, clock=clock)
     revoker = Revoker(accounts=accounts, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate)
-    return _Mirror(rules, ledger, _servers(bot, settings, ledger), service, revoker)
+    connector = Connector(
+        accounts=accounts, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate
+    )
+    return _Mirror(rules, ledger, _servers(bot, settings, ledger), service, revoker, connector)
 
 
 def _upkeep(settings: IntegrationsSettings, feed: ChangeFeed, mirror: _Mirror) -> Upkeep:
@@ -115,7 +120,7 @@ def _upkeep(settings: IntegrationsSettings, feed: ChangeFeed, mirror: _Mirror) -
         feed=feed,
         ledger=mirror.ledger,
         servers=mirror.servers,
-        revokes=mirror.revoker,
+        unfinished=[mirror.revoker, mirror.connector],
         forget_before=forget_before,
     )
     feed.on_change = upkeep.woken
@@ -123,11 +128,12 @@ def _upkeep(settings: IntegrationsSettings, feed: ChangeFeed, mirror: _Mirror) -
 
 
 def _context(bot: AnyBot, settings: IntegrationsSettings, mirror: _Mirror, upkeep: Upkeep) -> Context:
-    (tenancy, providers), ledger, servers, service, revoker = mirror
+    (tenancy, providers), ledger, servers, service, revoker, connector = mirror
+    links = settings.connect == "link"
     poster, freshness = Poster(bot), Freshness(settings.sync_interval, discord.utils.utcnow)
     render = partial(board.render, providers, freshness, settings.dashboard_url)
     boards = Boards(service=service, servers=servers, poster=poster, render=render)
-    show = partial(alert.message, providers, settings.dashboard_url)
+    show = partial(alert.message, providers, settings.dashboard_url, connects=links)
     delivery = Delivery(
         telling=ledger.telling, servers=servers, poster=poster, show=show, clock=discord.utils.utcnow
     )
@@ -139,6 +145,7 @@ def _context(bot: AnyBot, settings: IntegrationsSettings, mirror: _Mirror, upkee
     return Context(
         service=service,
         revoker=revoker,
+        connector=connector if links else None,
         access=Access(servers=servers, service=service, catalog=providers, tenancy=tenancy),
         places=servers.places,
         poster=poster,

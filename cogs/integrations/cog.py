@@ -12,7 +12,7 @@ from discord import app_commands
 from discord.ext import commands, tasks
 
 from . import closing
-from .chat import alerts, board, card, gate, history, howto, overview, refusal, report, revocation, router
+from .chat import alerts, board, card, connect, gate, history, howto, overview, refusal, report, revocation, router
 from .chat.answer import Interaction, Place, Reply
 from .chat.context import Context
 from .chat.targets import ChannelOption
@@ -43,6 +43,8 @@ class IntegrationsCog(
         self._servers = servers
         self._upkeep = upkeep
         self._resources = resources
+        if context.connector is None and self.app_command:
+            self.app_command.remove_command("connect")
 
     async def cog_load(self) -> None:
         """Let the buttons of older messages work again, and learn which servers there are already."""
@@ -118,6 +120,13 @@ class IntegrationsCog(
         async with self._context.answering(Reply(interaction, Place.PRIVATE)) as reply:
             await revocation.ask(self._context, reply, provider)
 
+    @app_commands.command(description="Connect an app for this server with a link (Manage Server)")
+    @_provider
+    async def connect(self, interaction: Interaction, provider: str) -> None:
+        """Hand out a link."""
+        async with self._context.answering(Reply(interaction, Place.PRIVATE)) as reply:
+            await connect.command(self._context, reply, provider)
+
     @app_commands.command(description="Show how to connect an app")
     @_provider
     async def howto(self, interaction: Interaction, provider: str) -> None:
@@ -154,6 +163,7 @@ class IntegrationsCog(
     @toggle.autocomplete("provider")
     @revoke.autocomplete("provider")
     @howto.autocomplete("provider")
+    @connect.autocomplete("provider")
     @history.autocomplete("provider")
     async def _suggest(self, interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
         return await router.suggestions(self._context, interaction, current)

@@ -13,7 +13,7 @@ from ..mirror.catalog import Provider
 from ..mirror.errors import NotConnectedError, OldButtonError, Right
 from . import freshness
 from .answer import Answer, Interaction, Place, Reply
-from .buttons import ActionButton, dashboard, howto, row_of, switch
+from .buttons import ActionButton, dashboard, row_of, switch, ways
 from .context import Context
 from .limits import GREEN, GREY, ORANGE
 from .presses import Press
@@ -45,7 +45,8 @@ async def toggle(context: Context, reply: Reply, name: str, enabled: bool | None
             moved = await context.service.toggle(user_id, guild_id, provider, enabled, actor(interaction))
     except NotConnectedError as error:
         again = error.state is State.NEEDS_RECONNECT
-        view = row_of(howto(provider, again=again), dashboard(context.dashboard_url))
+        now = context.connects(interaction)
+        view = row_of(*ways(provider, again=again, now=now), dashboard(context.dashboard_url))
         await reply.add(Answer(text=for_error(error), view=view))
         return
     notice = _switched(moved.row, changed=moved.changed)
@@ -92,21 +93,24 @@ def _colour(row: Integration) -> discord.Colour:
 
 
 def _view(context: Context, interaction: Interaction, provider: Provider, row: Integration) -> discord.ui.View:
-    return row_of(*_buttons(interaction, provider, row), dashboard(context.dashboard_url))
+    return row_of(*_buttons(context, interaction, provider, row), dashboard(context.dashboard_url))
 
 
-def _buttons(interaction: Interaction, provider: Provider, row: Integration) -> list[ActionButton]:
+def _buttons(
+    context: Context, interaction: Interaction, provider: Provider, row: Integration
+) -> list[ActionButton]:
     """What the person may do with a provider in its state; it is asked again at the press."""
     revoke = ActionButton("revoke", provider.id, label="Revoke", style=discord.ButtonStyle.danger)
     may_revoke = [revoke] if may(interaction, Right.ADMINISTRATOR) else []
+    now = context.connects(interaction)
     match row.state:
         case State.CONNECTED:
             may_switch = may(interaction, Right.MANAGE_SERVER)
             return ([switch(provider, on=not row.enabled)] if may_switch else []) + may_revoke
         case State.NEEDS_RECONNECT:
-            return [howto(provider, again=True), *may_revoke]
+            return [*ways(provider, again=True, now=now), *may_revoke]
         case State.NOT_CONNECTED | State.NEWER:
-            return [howto(provider)]
+            return ways(provider, now=now)
 
 
 async def _opened(context: Context, reply: Reply, argument: str) -> None:

@@ -9,7 +9,7 @@ from storage.integrations import Condition, Integration
 from ..mirror.catalog import Provider
 from ..mirror.errors import Right
 from .answer import Answer, Interaction, tell
-from .buttons import dashboard, howto, row_of, switch
+from .buttons import dashboard, row_of, switch, ways
 from .context import Context
 from .freshness import checked
 from .rights import may
@@ -35,7 +35,8 @@ def _buttons(
 ) -> discord.ui.View | None:
     if row.condition is not Condition.DISABLED:
         again = row.condition is Condition.NEEDS_RECONNECT
-        return row_of(howto(provider, again=again), dashboard(context.dashboard_url))
+        now = context.connects(interaction)
+        return row_of(*ways(provider, again=again, now=now), dashboard(context.dashboard_url))
     if may(interaction, Right.MANAGE_SERVER):
         return row_of(switch(provider, on=True, style=discord.ButtonStyle.success))
     return None

@@ -28,14 +28,14 @@ NEWER = replace(WORKS, state=State.NEWER)
         (OFF, MANAGER, ["Enable"]),
         (OFF, ADMIN, ["Enable", "Revoke"]),
         (BROKEN, MEMBER, ["How to reconnect"]),
-        (BROKEN, MANAGER, ["How to reconnect"]),
-        (BROKEN, ADMIN, ["How to reconnect", "Revoke"]),
+        (BROKEN, MANAGER, ["Reconnect now", "How to reconnect"]),
+        (BROKEN, ADMIN, ["Reconnect now", "How to reconnect", "Revoke"]),
         (MISSING, MEMBER, ["How to connect"]),
-        (MISSING, MANAGER, ["How to connect"]),
-        (MISSING, ADMIN, ["How to connect"]),
+        (MISSING, MANAGER, ["Connect now", "How to connect"]),
+        (MISSING, ADMIN, ["Connect now", "How to connect"]),
         (NEWER, MEMBER, ["How to connect"]),
-        (NEWER, MANAGER, ["How to connect"]),
-        (NEWER, ADMIN, ["How to connect"]),
+        (NEWER, MANAGER, ["Connect now", "How to connect"]),
+        (NEWER, ADMIN, ["Connect now", "How to connect"]),
     ],
 )
 async def test_a_card_offers_what_its_state_and_the_persons_rights_allow(
@@ -47,15 +47,20 @@ async def test_a_card_offers_what_its_state_and_the_persons_rights_allow(
 
 
 @pytest.mark.parametrize(
-    ("who", "connected", "broken"),
+    ("who", "connected", "broken", "missing"),
     [
-        ("member", [], ["How to reconnect"]),
-        ("manager", ["Disable"], ["How to reconnect"]),
-        ("admin", ["Disable", "Revoke"], ["How to reconnect", "Revoke"]),
+        ("member", [], ["How to reconnect"], ["How to connect"]),
+        ("manager", ["Disable"], ["Reconnect now", "How to reconnect"], ["Connect now", "How to connect"]),
+        (
+            "admin",
+            ["Disable", "Revoke"],
+            ["Reconnect now", "How to reconnect", "Revoke"],
+            ["Connect now", "How to connect"],
+        ),
     ],
 )
 async def test_each_person_finds_their_own_buttons_on_a_card(
-    world: World, who: str, connected: list[str], broken: list[str]
+    world: World, who: str, connected: list[str], broken: list[str], missing: list[str]
 ) -> None:
     world.composio.connect("gmail")
     notion = world.composio.connect("notion")
@@ -66,7 +71,7 @@ async def test_each_person_finds_their_own_buttons_on_a_card(
 
     assert labels(await card_of(world, person, "gmail")) == [*connected, "Open Composio"]
     assert labels(await card_of(world, person, "notion")) == [*broken, "Open Composio"]
-    assert labels(await card_of(world, person, "linear")) == ["How to connect", "Open Composio"]
+    assert labels(await card_of(world, person, "linear")) == [*missing, "Open Composio"]
 
 
 async def test_the_select_opens_a_card_for_that_person_alone(world: World) -> None:
@@ -174,7 +179,7 @@ async def test_an_app_that_is_not_connected_cannot_be_switched(world: World) -> 
 
     assert result.ephemeral
     assert "Linear is not connected, so there is nothing to switch on or off." in shown(result)
-    assert labels(result) == ["How to connect", "Open Composio"]
+    assert labels(result) == ["Connect now", "How to connect", "Open Composio"]
 
 
 async def test_an_app_that_needs_reconnecting_cannot_be_switched(world: World) -> None:
@@ -187,6 +192,6 @@ async def test_an_app_that_needs_reconnecting_cannot_be_switched(world: World) -
 
     assert result.ephemeral
     assert "Notion needs reconnecting before it can be switched on or off." in shown(result)
-    assert labels(result) == ["How to reconnect", "Open Composio"]
+    assert labels(result) == ["Reconnect now", "How to reconnect", "Open Composio"]
     instructions = await world.manager.click(message_of(result), label="How to reconnect")
     assert "How to reconnect Notion" in shown(instructions)
