@@ -9,7 +9,7 @@ from . import hidden  # noqa: F401 – a host's own `storage` hides ours
 import asyncio
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import discord
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -36,12 +36,14 @@ from .mirror.freshness import Freshness
 from .mirror.known import Known
 from .mirror.ledger import Ledger
 from .mirror.pace import Pace
+from .mirror.proving import Prover
 from .mirror.revoking import Revoker
 from .mirror.rounds import Rounds
 from .mirror.servers import Servers
 from .mirror.service import IntegrationService
 from .mirror.tenancy import Tenancy
 from .mirror.upkeep import Upkeep
+from .mirror.vigil import Vigil
 from .settings import IntegrationsSettings
 
 
@@ -67,13 +69,21 @@ async def _cog(
     upkeep = _upkeep(settings, feed, mirror)
     context = _context(bot, settings, mirror, upkeep)
     rounds = _rounds(settings, gateway, mirror.ledger, context)
+    vigil = Vigil(
+        prover=mirror.prover,
+        ledger=mirror.ledger,
+        interval=settings.verify_interval,
+        clock=discord.utils.utcnow,
+    )
     opened.add(closing.LEDGER, mirror.ledger.close)
     # What runs by itself ends first. Then nobody is asked any more, and who waits gets an answer.
     asked = (context.questions.close, context.close, context.delivery.close)
-    opened.add(closing.USE_CASES, *asked, mirror.connector.close, mirror.revoker.close, mirror.service.close)
+    cases = (mirror.connector, mirror.prover, mirror.revoker, mirror.service)
+    opened.add(closing.USE_CASES, *asked, *(case.close for case in cases))
     opened.add(closing.FEED, feed.close)
-    opened.add(closing.UPKEEP, upkeep.close, mirror.servers.close, context.boards.close, rounds.close)
+    opened.add(closing.UPKEEP, upkeep.close, mirror.servers.close, context.boards.close, rounds.close, vigil.close)
     rounds.start()
+    vigil.start()
     return IntegrationsCog(bot, context=context, servers=mirror.servers, upkeep=upkeep, resources=opened)
 
 
@@ -93,6 +103,7 @@ class _Mirror(NamedTuple):
     service: IntegrationService
     revoker: Revoker
     connector: Connector
+    prover: Prover
 
 
 def _mirror(
@@ -102,14 +113,17 @@ def _mirror(
     accounts: ComposioGateway,
     rules: _Rules,
 ) -> _Mirror:
-    clock, providers = discord.utils.utcnow, rules.providers
-    ledger = Ledger(store, Known(providers), lambda change: bot.dispatch("integration_change", change))
-    service = IntegrationService(accounts=accounts, ledger=ledger, catalog=providers, clock=clock)
-    revoker = Revoker(accounts=accounts, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate)
-    connector = Connector(
-        accounts=accounts, ledger=ledger, catalog=providers, clock=clock, outdate=service.outdate
-    )
-    return _Mirror(rules, ledger, _servers(bot, settings, ledger), service, revoker, connector)
+    ledger = Ledger(store, Known(rules.providers), lambda change: bot.dispatch("integration_change", change))
+    on: dict[str, Any] = {
+        "accounts": accounts,
+        "ledger": ledger,
+        "catalog": rules.providers,
+        "clock": discord.utils.utcnow,
+    }
+    service = IntegrationService(**on)
+    on["outdate"] = service.outdate
+    servers = _servers(bot, settings, ledger)
+    return _Mirror(rules, ledger, servers, service, Revoker(**on), Connector(**on), Prover(**on))
 
 
 def _upkeep(settings: IntegrationsSettings, feed: ChangeFeed, mirror: _Mirror) -> Upkeep:
@@ -128,7 +142,7 @@ def _upkeep(settings: IntegrationsSettings, feed: ChangeFeed, mirror: _Mirror) -
 
 
 def _context(bot: AnyBot, settings: IntegrationsSettings, mirror: _Mirror, upkeep: Upkeep) -> Context:
-    (tenancy, providers), ledger, servers, service, revoker, connector = mirror
+    (tenancy, providers), ledger, servers, service, revoker, connector, prover = mirror
     links = settings.connect == "link"
     poster, freshness = Poster(bot), Freshness(settings.sync_interval, discord.utils.utcnow)
     render = partial(board.render, providers, freshness, settings.dashboard_url)
@@ -137,7 +151,7 @@ def _context(bot: AnyBot, settings: IntegrationsSettings, mirror: _Mirror, upkee
     delivery = Delivery(
         telling=ledger.telling, servers=servers, poster=poster, show=show, clock=discord.utils.utcnow
     )
-    upkeep.followers += [boards, delivery]
+    upkeep.followers += [ledger.proofs, boards, delivery]
     servers.on_arrived += [boards.arrived, delivery.arrived]
     servers.on_left += [boards.left, delivery.look]
     servers.places.followers.append(delivery.moved)
@@ -146,6 +160,7 @@ def _context(bot: AnyBot, settings: IntegrationsSettings, mirror: _Mirror, upkee
         service=service,
         revoker=revoker,
         connector=connector if links else None,
+        prover=prover,
         access=Access(servers=servers, service=service, catalog=providers, tenancy=tenancy),
         places=servers.places,
         poster=poster,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -209,8 +208,7 @@ class Prover:
 
     async def _endpoint(self, provider: Provider, toolkit: str) -> Endpoint | None:
         if provider.whoami:
-            body = provider.whoami_body
-            return Endpoint(provider.whoami, provider.whoami_method, body and _json(body))
+            return Endpoint(provider.whoami, provider.whoami_method, provider.whoami_body)
         return await self._composio.current_user_endpoint(toolkit)
 
     async def _conclude(self, check: _Check) -> datetime:
@@ -255,12 +253,3 @@ def _answer(probe: Probe, toolkit: str, place: str | None) -> Answer:
     if has_errors(probe.data):
         return Answer(why=Why.ERRORS)
     return Answer(Verdict.WORKS, whom(probe.data, toolkit, place))
-
-
-def _json(body: str) -> str:
-    """A body as it is, or, where it is no JSON, as a GraphQL query."""
-    try:
-        json.loads(body)
-    except ValueError:
-        return json.dumps({"query": body})
-    return body

@@ -15,12 +15,12 @@ from .urgency import background
 
 log = logging.getLogger(__name__)
 
-# How often is looked who is due, and how many are taken at once; who is taken and not checked is so an interval later.
+# How often is looked who is due, and how many are taken at once. Whoever is cut off then has the next turn.
 LOOK_SECONDS, TAKEN = 30.0, 20
 
 
 class Vigil:
-    """Over a prover and a ledger that stay the caller's to close. Nothing happens where *interval* is 0 seconds."""
+    """Over a prover and a ledger that stay the caller's to close. With an *interval* of 0 nothing happens."""
 
     def __init__(self, *, prover: Prover, ledger: Ledger, interval: float, clock: Callable[[], datetime]) -> None:
         self._prover = prover
