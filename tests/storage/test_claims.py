@@ -30,7 +30,7 @@ async def due(engine: AsyncEngine) -> dict[str, datetime | None]:
     """When everybody is to be checked."""
     async with engine.connect() as connection:
         found = await connection.execute(sa.select(turns.c.composio_user_id, turns.c.check_at))
-        return {user: at for user, at in found}
+        return {row.composio_user_id: row.check_at for row in found}
 
 
 async def be_due(engine: AsyncEngine, at: datetime | None, *users: str) -> None:

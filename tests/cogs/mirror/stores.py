@@ -14,6 +14,7 @@ from sqlalchemy import event as sqlalchemy_event
 from storage.integrations import (
     NOTHING_BESIDES,
     Action,
+    Attempt,
     Besides,
     Condition,
     Event,
@@ -21,6 +22,7 @@ from storage.integrations import (
     Integration,
     Mirror,
     Operation,
+    Proof,
     State,
     StorageError,
     Store,
@@ -205,6 +207,26 @@ class Stage(Store):
         return await self._played(
             "finish_operation", lambda: super(Stage, self).finish_operation(*arguments, **options)
         )
+
+    async def begin_attempt(self, attempt: Attempt) -> None:
+        await self._played("begin_attempt", lambda: super(Stage, self).begin_attempt(attempt))
+
+    async def adopt_attempt(self, *arguments: Any) -> bool:
+        return await self._played("adopt_attempt", lambda: super(Stage, self).adopt_attempt(*arguments))
+
+    async def drop_attempt(self, attempt_id: str) -> bool:
+        return await self._played("drop_attempt", lambda: super(Stage, self).drop_attempt(attempt_id))
+
+    async def finish_attempt(self, *arguments: Any, **options: Any) -> bool:
+        return await self._played(
+            "finish_attempt", lambda: super(Stage, self).finish_attempt(*arguments, **options)
+        )
+
+    async def attempts(self) -> list[Attempt]:
+        return await self._played("attempts", super().attempts)
+
+    async def proofs(self, composio_user_ids: Collection[str]) -> dict[str, list[Proof]]:
+        return await self._played("proofs", lambda: super(Stage, self).proofs(composio_user_ids))
 
     async def arrive(self, served: Mapping[int, str]) -> None:
         await self._played("arrive", lambda: super(Stage, self).arrive(served))
