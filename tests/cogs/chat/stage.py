@@ -153,6 +153,7 @@ def context_over(
         service=parts,
         revoker=parts,
         connector=parts if connects else None,
+        prover=parts,
         access=parts,
         places=parts,
         poster=parts,
