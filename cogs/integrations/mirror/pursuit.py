@@ -90,7 +90,8 @@ class Pursuit:
     """An attempt that is followed. Its times are by the event loop's clock, which nobody puts back or ahead.
 
     ``noted`` says that it is stored which account it is, ``used`` that the account was seen to work, and ``over``
-    that nothing of the attempt is stored any more. It is ``lost`` when nobody knows whether its record was made.
+    that nothing of the attempt is stored any more. It is ``lost`` when nobody knows whether its record was made,
+    ``unstored`` when the database was away; what cannot be done at Composio is ``warned`` of once.
     """
 
     def __init__(self, attempt: Attempt, provider: Provider | None, now: datetime) -> None:
