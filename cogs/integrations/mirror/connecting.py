@@ -193,9 +193,9 @@ class Connector:
                 await self._give_up(it)
         if ended is None and it.late:
             ended = Ended(Outcome.UNREACHABLE)
-        if ended:
-            if it.connecting and not it.connecting.ended:
-                log.info("connecting %s: %s", it.attempt.provider, ended.outcome.name.lower())
+        if ended and not it.told:
+            it.told = True
+            log.info("connecting %s: %s", it.attempt.provider, ended.outcome.name.lower())
             it.end(ended)
         if it.over:
             self._followed.pop(it.attempt.id, None)
