@@ -90,8 +90,8 @@ class Pursuit:
     """An attempt that is followed. Its times are by the event loop's clock, which nobody puts back or ahead.
 
     ``noted`` says that it is stored which account it is, ``used`` that the account was seen to work, ``told`` that
-    its end is, and ``over`` that nothing of the attempt is stored any more. It is ``lost`` when nobody knows whether
-    its record was made, and ``unstored`` when the database was away; what fails at Composio is ``warned`` of once.
+    its end is, and ``over`` that nothing of the attempt is stored any more. It is ``lost`` when nobody knows
+    whether its record was made, ``unstored`` when the database was away, and what fails is ``warned`` of once.
     """
 
     def __init__(self, attempt: Attempt, provider: Provider | None, now: datetime) -> None:
