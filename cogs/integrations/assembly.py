@@ -47,7 +47,6 @@ from .mirror.upkeep import Upkeep
 from .mirror.vigil import Vigil
 from .settings import IntegrationsSettings
 
-
 log = logging.getLogger(__name__)
 
 

@@ -9,8 +9,8 @@ import discord
 from storage.integrations import Condition, Integration, Verdict
 
 from ..mirror.catalog import Provider
-from ..mirror.findings import Finding
 from ..mirror.errors import Right
+from ..mirror.findings import Finding
 from . import verify
 from .answer import Answer, Interaction, tell
 from .buttons import dashboard, row_of, switch, ways
