@@ -109,10 +109,7 @@ def requires_integration(
     `ValueError` unless that is a time span longer than nothing.
     """
     if verified_within is not None:
-        if not isinstance(verified_within, timedelta):
-            raise TypeError("verified_within must be a datetime.timedelta")
-        if verified_within <= timedelta(0):
-            raise ValueError("verified_within must be longer than nothing")
+        _must_be_a_span(verified_within)
         WANTED.add(provider)
 
     def decorate(callback: _Command) -> _Command:
@@ -133,6 +130,13 @@ def requires_integration(
         return cast("_Command", functools.update_wrapper(moved, callback))
 
     return decorate
+
+
+def _must_be_a_span(verified_within: object) -> None:
+    if not isinstance(verified_within, timedelta):
+        raise TypeError("verified_within must be a datetime.timedelta")
+    if verified_within <= timedelta(0):
+        raise ValueError("verified_within must be longer than nothing")
 
 
 def _interaction(args: tuple[Any, ...]) -> discord.Interaction[Any]:

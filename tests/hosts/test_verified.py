@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import discord
@@ -137,7 +138,8 @@ def test_no_time_at_all_is_refused() -> None:
 async def test_an_app_that_cannot_be_proved_is_refused_at_load(
     world: World, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
 ) -> None:
-    monkeypatch.setattr(guard, "WANTED", {name})
+    # A load that fails takes the modules away, and the next one makes them anew.
+    monkeypatch.setattr(import_module("cogs.integrations.guard"), "WANTED", {name})
 
     assert reason in await plugin(world, "load")
     assert COG not in bot_of(world).cogs
@@ -146,7 +148,7 @@ async def test_an_app_that_cannot_be_proved_is_refused_at_load(
 async def test_a_composio_that_cannot_be_asked_does_not_stop_the_start(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard, "WANTED", {"github"})
+    monkeypatch.setattr(import_module("cogs.integrations.guard"), "WANTED", {"github"})
     world.composio.fail(Refuse(500), path="*/toolkits/github", times=None)
 
     assert await plugin(world, "load") == "done"

@@ -25,7 +25,7 @@ class Checks(Process):
         self, gateway: ComposioGateway, engine: AsyncEngine, clock: Clock, catalog: Catalog = DEFAULT
     ) -> None:
         super().__init__(gateway, engine, clock)
-        self.clock = clock
+        self.gateway, self.clock = gateway, clock
         self.catalog = catalog
         self.prover = Prover(
             accounts=gateway, ledger=self.ledger, catalog=catalog, clock=clock, outdate=self.service.outdate

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.sandbox.faults import Alter, Before, Hang, Html, Meanwhile, Raw, Refuse
 from bot.sandbox.project import Project
 from bot.sandbox.standin import StandIn
-from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.errors import (
     ComposioBusyError,
     ComposioUnavailableError,
@@ -23,6 +20,7 @@ from cogs.integrations.mirror.errors import (
 )
 from cogs.integrations.mirror.findings import Why
 from cogs.integrations.mirror.plan import REFUSED
+from cogs.integrations.mirror.proving import _Check
 from storage.integrations import Condition, OutdatedError, State, Verdict
 from tests.cogs.conftest import USER
 from tests.cogs.mirror.checks import PROXY, Checks, probes
@@ -32,16 +30,6 @@ from tests.cogs.mirror.stores import Clock
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture
-async def here(
-    gateway: ComposioGateway, engine: AsyncEngine, clock: Clock, standin: StandIn
-) -> AsyncIterator[Checks]:
-    standin.clock = clock
-    process = Checks(gateway, engine, clock)
-    yield process
-    await process.close()
-
-
 def says(status: int, data: Any = None) -> Alter:
     return Alter(lambda body: body.update(status=status, data=data))
 
@@ -49,90 +37,90 @@ def says(status: int, data: Any = None) -> Alter:
 # What the provider says
 
 
-async def test_a_token_that_works_is_proved_with_whose_it_is(here: Checks, standin: StandIn) -> None:
+async def test_a_token_that_works_is_proved_with_whose_it_is(checking: Checks, standin: StandIn) -> None:
     account = standin.connect("gmail", owner="anna@example.com")
-    await here.service.sync(USER)
+    await checking.service.sync(USER)
 
-    finding = await here.checked()
+    finding = await checking.checked()
 
     assert (finding.verdict, finding.whom, finding.row.state) == (
         Verdict.WORKS,
         "anna@example.com",
         State.CONNECTED,
     )
-    [proof] = await here.proofs()
+    [proof] = await checking.proofs()
     assert (proof.account_id, proof.verdict, proof.whom) == (account.id, Verdict.WORKS, "anna@example.com")
-    assert proof.account_updated_at == account.updated_at <= proof.at <= here.clock()
-    assert await here.checks() == []
+    assert proof.account_updated_at == account.updated_at <= proof.at <= checking.clock()
+    assert await checking.checks() == []
     assert probes(standin) == 1
 
 
 async def test_a_token_that_is_refused_needs_reconnecting_in_the_name_of_who_checked(
-    here: Checks, standin: StandIn
+    checking: Checks, standin: StandIn
 ) -> None:
-    [account] = await here.connected(standin, "ca_1")
+    [account] = await checking.connected(standin, "ca_1")
     standin.kill_token(account.id)
 
-    finding = await here.checked()
+    finding = await checking.checked()
 
     assert (finding.verdict, finding.row.state, finding.row.status) == (
         Verdict.REFUSED,
         State.NEEDS_RECONNECT,
         REFUSED,
     )
-    assert await here.row() == finding.row
-    [event] = await here.checks()
+    assert await checking.row() == finding.row
+    [event] = await checking.checks()
     assert (event.before, event.after, event.person_id) == (
         Condition.CONNECTED,
         Condition.NEEDS_RECONNECT,
         ADA.person_id,
     )
-    assert here.notified == [event]
-    assert here.gmail() is Condition.NEEDS_RECONNECT
+    assert checking.notified == [event]
+    assert checking.gmail() is Condition.NEEDS_RECONNECT
 
 
-async def test_a_token_that_is_accepted_without_a_name_is_stored_as_that(here: Checks, standin: StandIn) -> None:
-    [account] = await here.connected(standin, "ca_1")
+async def test_a_token_that_is_accepted_without_a_name_is_stored_so(checking: Checks, standin: StandIn) -> None:
+    [account] = await checking.connected(standin, "ca_1")
     standin.kill_token(account.id, 403)
 
-    finding = await here.checked()
+    finding = await checking.checked()
 
     assert (finding.verdict, finding.whom, finding.row.state) == (Verdict.ACCEPTED, None, State.CONNECTED)
-    assert [proof.verdict for proof in await here.proofs()] == [Verdict.ACCEPTED]
+    assert [proof.verdict for proof in await checking.proofs()] == [Verdict.ACCEPTED]
 
 
 @pytest.mark.parametrize("status", [301, 302, 404, 429, 500, 503])
-async def test_any_other_status_proves_nothing(here: Checks, standin: StandIn, status: int) -> None:
-    await here.connected(standin, "ca_1")
+async def test_any_other_status_proves_nothing(checking: Checks, standin: StandIn, status: int) -> None:
+    await checking.connected(standin, "ca_1")
     standin.fail(says(status), method="POST", path=PROXY)
-    before = await here.row()
+    before = await checking.row()
 
-    finding = await here.checked()
+    finding = await checking.checked()
 
     assert (finding.verdict, finding.why, finding.status) == (None, Why.STATUS, status)
-    assert (await here.proofs(), await here.row()) == ([], before)
+    assert (await checking.proofs(), await checking.row()) == ([], before)
 
 
-async def test_errors_of_graphql_prove_nothing(here: Checks, standin: StandIn) -> None:
-    await here.connected(standin, "ca_1")
+async def test_errors_of_graphql_prove_nothing(checking: Checks, standin: StandIn) -> None:
+    await checking.connected(standin, "ca_1")
     standin.fail(says(200, {"errors": [{"message": "no"}], "data": None}), method="POST", path=PROXY)
 
-    finding = await here.checked()
+    finding = await checking.checked()
 
     assert (finding.verdict, finding.why) == (None, Why.ERRORS)
-    assert await here.proofs() == []
+    assert await checking.proofs() == []
 
 
-async def test_a_key_that_may_not_ask_ends_the_check_of_all(here: Checks, standin: StandIn) -> None:
+async def test_a_key_that_may_not_ask_ends_the_check_of_all(checking: Checks, standin: StandIn) -> None:
     for toolkit in ("gmail", "github", "notion"):
         standin.connect(toolkit)
     standin.fail(Refuse(403), method="POST", path=PROXY, times=None)
 
-    report = await here.check()
+    report = await checking.check()
 
     assert [type(finding.error) for finding in report.findings] == [ProbeForbiddenError] * 3
     assert (report.probes, probes(standin)) == (1, 1)
-    assert await here.proofs() == []
+    assert await checking.proofs() == []
 
 
 @pytest.mark.parametrize(
@@ -140,28 +128,28 @@ async def test_a_key_that_may_not_ask_ends_the_check_of_all(here: Checks, standi
     [Refuse(404), Refuse(422), Refuse(500), Html(502), Raw(b"not json"), Hang(), Raw(b"[" + b"0," * 2_500_000)],
     ids=["404", "422", "500", "a gateway", "no json", "silence", "5 MB"],
 )
-async def test_nothing_is_proved_when_composio_cannot_ask(here: Checks, standin: StandIn, fault: Any) -> None:
-    await here.connected(standin, "ca_1")
+async def test_nothing_is_proved_when_composio_cannot_ask(checking: Checks, standin: StandIn, fault: Any) -> None:
+    await checking.connected(standin, "ca_1")
     standin.fail(fault, method="POST", path=PROXY)
-    before = await here.row()
+    before = await checking.row()
 
-    finding = await here.checked()
+    finding = await checking.checked()
 
     assert isinstance(finding.error, ComposioUnavailableError)
-    assert (finding.verdict, await here.proofs(), await here.row()) == (None, [], before)
+    assert (finding.verdict, await checking.proofs(), await checking.row()) == (None, [], before)
 
 
-async def test_an_app_without_a_way_to_ask_is_not_asked(here: Checks, standin: StandIn) -> None:
+async def test_an_app_without_a_way_to_ask_is_not_asked(checking: Checks, standin: StandIn) -> None:
     standin.connect("googledocs")
 
-    finding = await here.checked("googledocs")
+    finding = await checking.checked("googledocs")
 
     assert (finding.verdict, finding.why) == (None, Why.NO_ENDPOINT)
     assert probes(standin) == 0
 
 
-async def test_an_app_that_is_not_connected_is_not_asked(here: Checks, standin: StandIn) -> None:
-    finding = await here.checked()
+async def test_an_app_that_is_not_connected_is_not_asked(checking: Checks, standin: StandIn) -> None:
+    finding = await checking.checked()
 
     assert (finding.why, probes(standin)) == (Why.NOT_CONNECTED, 0)
 
@@ -170,51 +158,51 @@ async def test_an_app_that_is_not_connected_is_not_asked(here: Checks, standin: 
 
 
 async def test_a_later_sync_leaves_a_refusal_until_the_account_changes(
-    here: Checks, standin: StandIn, clock: Clock
+    checking: Checks, standin: StandIn, clock: Clock
 ) -> None:
-    [account] = await here.connected(standin, "ca_1")
+    [account] = await checking.connected(standin, "ca_1")
     standin.kill_token(account.id)
-    await here.checked()
+    await checking.checked()
 
     clock.go_on(minutes=1)
-    assert not (await here.service.sync(USER)).plan.changes
+    assert not (await checking.service.sync(USER)).plan.changes
     standin.change(account.id, token=200)
-    assert (await here.service.sync(USER)).plan.added == ("gmail",)
+    assert (await checking.service.sync(USER)).plan.added == ("gmail",)
 
-    assert (await here.row()).state is State.CONNECTED
-    assert await here.proofs() == []
+    assert (await checking.row()).state is State.CONNECTED
+    assert await checking.proofs() == []
 
 
-async def test_a_later_check_that_succeeds_ends_a_refusal(here: Checks, standin: StandIn) -> None:
-    [account] = await here.connected(standin, "ca_1")
+async def test_a_later_check_that_succeeds_ends_a_refusal(checking: Checks, standin: StandIn) -> None:
+    [account] = await checking.connected(standin, "ca_1")
     standin.kill_token(account.id)
-    await here.checked()
+    await checking.checked()
     standin.kill_token(account.id, 200)
 
-    finding = await here.checked()
+    finding = await checking.checked()
 
     assert (finding.verdict, finding.row.state) == (Verdict.WORKS, State.CONNECTED)
-    assert [event.after for event in await here.checks()] == [Condition.CONNECTED, Condition.NEEDS_RECONNECT]
+    assert [event.after for event in await checking.checks()] == [Condition.CONNECTED, Condition.NEEDS_RECONNECT]
 
 
 async def test_an_older_account_that_is_not_refused_takes_over_and_is_the_next_to_be_asked(
-    here: Checks, standin: StandIn
+    checking: Checks, standin: StandIn
 ) -> None:
     old = standin.connect("gmail", age=2 * MINUTE, owner="old@example.com")
     new = standin.connect("gmail", age=MINUTE)
     standin.kill_token(new.id)
 
-    first = await here.checked()
-    second = await here.checked()
+    first = await checking.checked()
+    second = await checking.checked()
 
     assert (first.verdict, first.row.state, first.row.account_id) == (Verdict.REFUSED, State.CONNECTED, old.id)
     assert (second.verdict, second.whom) == (Verdict.WORKS, "old@example.com")
 
 
 async def test_an_account_that_is_touched_by_the_try_is_tried_again(
-    here: Checks, standin: StandIn, clock: Clock
+    checking: Checks, standin: StandIn, clock: Clock
 ) -> None:
-    [account] = await here.connected(standin, "ca_1")
+    [account] = await checking.connected(standin, "ca_1")
 
     def refreshed(project: Project) -> None:
         clock.go_on(minutes=1)
@@ -222,18 +210,18 @@ async def test_an_account_that_is_touched_by_the_try_is_tried_again(
 
     standin.fail(Before(refreshed), method="POST", path=PROXY)
 
-    finding = await here.checked()
+    finding = await checking.checked()
 
     assert finding.verdict is Verdict.WORKS
-    [proof] = await here.proofs()
+    [proof] = await checking.proofs()
     assert proof.account_updated_at == standin.accounts[account.id].updated_at.replace(microsecond=0)
     assert probes(standin) == 2
 
 
 async def test_nothing_is_claimed_of_an_account_that_keeps_changing(
-    here: Checks, standin: StandIn, clock: Clock
+    checking: Checks, standin: StandIn, clock: Clock
 ) -> None:
-    [account] = await here.connected(standin, "ca_1")
+    [account] = await checking.connected(standin, "ca_1")
 
     def refreshed(project: Project) -> None:
         clock.go_on(minutes=1)
@@ -241,55 +229,59 @@ async def test_nothing_is_claimed_of_an_account_that_keeps_changing(
 
     standin.fail(Before(refreshed), method="POST", path=PROXY, times=None)
 
-    finding = await here.checked()
+    finding = await checking.checked()
 
     assert (finding.verdict, finding.why) == (None, Why.MOVED)
-    assert (await here.proofs(), probes(standin)) == ([], 2)
+    assert (await checking.proofs(), probes(standin)) == ([], 2)
 
 
 async def test_an_account_that_is_removed_while_it_is_tried_is_told_as_gone(
-    here: Checks, standin: StandIn
+    checking: Checks, standin: StandIn
 ) -> None:
-    [account] = await here.connected(standin, "ca_1")
+    [account] = await checking.connected(standin, "ca_1")
 
     async def removed() -> None:
         standin.remove(account.id)
 
     standin.fail(Meanwhile(removed), method="POST", path=PROXY)
 
-    finding = await here.checked()
+    finding = await checking.checked()
 
     assert (finding.verdict, finding.why, finding.row.state) == (None, Why.NOT_CONNECTED, State.NOT_CONNECTED)
-    assert await here.proofs() == []
+    assert await checking.proofs() == []
 
 
-async def test_a_revoke_takes_the_name_along(here: Checks, standin: StandIn) -> None:
-    accounts = await here.connected(standin, "ca_1")
-    await here.checked()
+async def test_a_revoke_takes_the_name_along(checking: Checks, standin: StandIn) -> None:
+    accounts = await checking.connected(standin, "ca_1")
+    await checking.checked()
 
-    await here.revoke(accounts)
+    await checking.revoke(accounts)
 
-    assert await here.proofs() == []
+    assert await checking.proofs() == []
 
 
 # At once, and in vain
 
 
-async def test_two_who_check_at_once_share_the_question(here: Checks, standin: StandIn) -> None:
-    await here.connected(standin, "ca_1")
+async def test_two_who_try_an_account_at_once_share_the_question(checking: Checks, standin: StandIn) -> None:
+    await checking.connected(standin, "ca_1")
+    checks = [_Check(USER, ADA, {}), _Check(USER, ADA, {})]
+    endpoint = await checking.gateway.current_user_endpoint("gmail")
+    assert endpoint is not None
 
-    one, all_ = await asyncio.gather(here.check("gmail"), here.check())
+    one, other = await asyncio.gather(*(checking.prover._probe(check, "ca_1", endpoint) for check in checks))  # noqa: SLF001
 
-    assert [one.findings[0].verdict, all_.findings[0].verdict] == [Verdict.WORKS] * 2
-    assert one.probes + all_.probes == probes(standin) == 1
+    assert one == other
+    assert [check.probes for check in checks] == [1, 0]
+    assert probes(standin) == 1
 
 
 async def test_whoever_stores_first_makes_the_check_plan_anew_without_asking_again(
-    here: Checks, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+    checking: Checks, standin: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    [account] = await here.connected(standin, "ca_1")
+    [account] = await checking.connected(standin, "ca_1")
     standin.kill_token(account.id)
-    record = here.ledger.record_sync
+    record = checking.ledger.record_sync
     failed: list[bool] = []
 
     async def overtaken(*given: Any) -> Any:
@@ -298,27 +290,27 @@ async def test_whoever_stores_first_makes_the_check_plan_anew_without_asking_aga
             raise OutdatedError(USER)
         return await record(*given)
 
-    monkeypatch.setattr(here.ledger, "record_sync", overtaken)
+    monkeypatch.setattr(checking.ledger, "record_sync", overtaken)
 
-    assert (await here.checked()).row.status == REFUSED
+    assert (await checking.checked()).row.status == REFUSED
     assert probes(standin) == 1
 
 
-async def test_nothing_is_claimed_when_it_cannot_be_stored(here: Checks, standin: StandIn) -> None:
-    await here.connected(standin, "ca_1")
-    here.stage.broken.add("record_sync")
+async def test_nothing_is_claimed_when_it_cannot_be_stored(checking: Checks, standin: StandIn) -> None:
+    await checking.connected(standin, "ca_1")
+    checking.stage.broken.add("record_sync")
 
     with pytest.raises(StorageUnavailableError):
-        await here.checked()
+        await checking.checked()
 
-    assert await here.proofs() == []
+    assert await checking.proofs() == []
 
 
-async def test_too_many_requests_are_not_taken_for_a_verdict(here: Checks, standin: StandIn) -> None:
-    await here.connected(standin, "ca_1")
+async def test_too_many_requests_are_not_taken_for_a_verdict(checking: Checks, standin: StandIn) -> None:
+    await checking.connected(standin, "ca_1")
     standin.fail(Refuse(429, headers={"Retry-After": "7"}), method="POST", path=PROXY)
 
-    finding = await here.checked()
+    finding = await checking.checked()
 
     assert isinstance(finding.error, ComposioBusyError)
     assert finding.error.retry_after == 7.0
@@ -328,85 +320,62 @@ async def test_too_many_requests_are_not_taken_for_a_verdict(here: Checks, stand
 
 
 async def test_a_proof_that_is_fresh_passes_from_memory_and_an_older_one_is_tried(
-    here: Checks, standin: StandIn, clock: Clock
+    checking: Checks, standin: StandIn, clock: Clock
 ) -> None:
-    await here.connected(standin, "ca_1")
-    first = await here.prover.proved(USER, GMAIL, timedelta(hours=1), ADA)
+    await checking.connected(standin, "ca_1")
+    first = await checking.prover.proved(USER, GMAIL, timedelta(hours=1), ADA)
     assert first is not None
     assert first.verdict is Verdict.WORKS
-    assert await here.prover.proved(USER, GMAIL, timedelta(hours=1), ADA) is None
+    assert await checking.prover.proved(USER, GMAIL, timedelta(hours=1), ADA) is None
     standin.requests.clear()
-    here.stage.broken |= {"read", "proofs"}
+    checking.stage.broken |= {"read", "proofs"}
 
-    assert await here.prover.proved(USER, GMAIL, timedelta(hours=1), ADA) is None
+    assert await checking.prover.proved(USER, GMAIL, timedelta(hours=1), ADA) is None
     assert standin.requests == []
-    here.stage.broken.clear()
+    checking.stage.broken.clear()
     clock.go_on(seconds=3601)
-    assert await here.prover.proved(USER, GMAIL, timedelta(hours=1), ADA) is not None
+    assert await checking.prover.proved(USER, GMAIL, timedelta(hours=1), ADA) is not None
     assert probes(standin) == 1
 
 
-async def test_a_proof_from_the_future_is_not_fresh(here: Checks, standin: StandIn, clock: Clock) -> None:
-    await here.connected(standin, "ca_1")
-    await here.checked()
+async def test_a_proof_from_the_future_is_not_fresh(checking: Checks, standin: StandIn, clock: Clock) -> None:
+    await checking.connected(standin, "ca_1")
+    await checking.checked()
     clock.go_on(days=-1)
 
-    assert await here.prover.proved(USER, GMAIL, timedelta(hours=1), ADA) is not None
+    assert await checking.prover.proved(USER, GMAIL, timedelta(hours=1), ADA) is not None
 
 
-async def test_that_it_was_accepted_is_no_proof(here: Checks, standin: StandIn) -> None:
-    [account] = await here.connected(standin, "ca_1")
+async def test_that_it_was_accepted_is_no_proof(checking: Checks, standin: StandIn) -> None:
+    [account] = await checking.connected(standin, "ca_1")
     standin.kill_token(account.id, 403)
-    await here.checked()
+    await checking.checked()
 
-    finding = await here.prover.proved(USER, GMAIL, timedelta(hours=1), ADA)
+    finding = await checking.prover.proved(USER, GMAIL, timedelta(hours=1), ADA)
 
     assert finding is not None
     assert finding.verdict is Verdict.ACCEPTED
 
 
-async def test_what_is_written_while_memory_is_filled_is_not_forgotten(here: Checks, standin: StandIn) -> None:
-    await here.connected(standin, "ca_1")
-    await here.checked()
-    reading = here.ledger.proofs.deciding(USER)
+async def test_what_is_written_while_memory_is_filled_is_not_forgotten(checking: Checks, standin: StandIn) -> None:
+    await checking.connected(standin, "ca_1")
+    await checking.checked()
+    reading = checking.ledger.proofs.deciding(USER)
     task = asyncio.ensure_future(reading)
     await asyncio.sleep(0)
-    here.ledger.proofs.changed([USER])
+    checking.ledger.proofs.changed([USER])
 
     assert await task
-    assert USER not in here.ledger.proofs._memory  # noqa: SLF001
+    assert USER not in checking.ledger.proofs._memory  # noqa: SLF001
 
 
 async def test_whose_it_is_stands_in_no_log_and_no_repr(
-    here: Checks, standin: StandIn, caplog: pytest.LogCaptureFixture
+    checking: Checks, standin: StandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="cogs")
     standin.connect("gmail", owner="anna@example.com")
 
-    finding = await here.checked()
+    finding = await checking.checked()
 
     assert finding.whom == "anna@example.com"
     assert "anna@example.com" not in caplog.text + repr(finding)
-
-
-# By itself
-
-
-async def test_each_account_is_checked_once_in_an_interval_whichever_process_does_it(
-    here: Checks, standin: StandIn, clock: Clock, gateway: ComposioGateway, engine: AsyncEngine
-) -> None:
-    other = Checks(gateway, engine, clock)
-    await here.stage.arrive({4: USER})
-    await here.connected(standin, "ca_1")
-    vigils = [here.vigil(3600.0), other.vigil(3600.0)]
-
-    tried = []
-    for _ in range(12):  # two hours, after the first of which everybody has a time
-        clock.go_on(minutes=10)
-        for vigil in vigils:
-            await vigil.look()
-        tried.append(probes(standin))
-    await other.close()
-
-    assert tried[5] <= 1
-    assert tried[-1] - tried[5] == 1
