@@ -103,14 +103,13 @@ def requires_integration(
     """Let a slash command run only where *provider* (an id or label) is connected and switched on.
 
     Put it below ``@app_commands.command()``; raises `TypeError` above it. Who may not use the app here gets one
-    ephemeral answer and the command does not run; no error reaches the host's handler.
-
-    With *verified_within* the app must also be proved to work: see `Integrations.require`. Raises `TypeError` or
-    `ValueError` unless that is a time span longer than nothing.
+    ephemeral answer and the command does not run; no error reaches the host's handler. With *verified_within*, a
+    time longer than nothing, it must also be proved to work: see `Integrations.require`.
     """
     if verified_within is not None:
         _must_be_a_span(verified_within)
         WANTED.add(provider)
+    asked = functools.partial(require, provider=provider, verified_within=verified_within, ephemeral=ephemeral)
 
     def decorate(callback: _Command) -> _Command:
         if not inspect.iscoroutinefunction(callback):
@@ -120,8 +119,7 @@ def requires_integration(
             return await run(args, kwargs)
 
         async def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            interaction = _interaction(args)
-            if await require(interaction, provider, verified_within=verified_within, ephemeral=ephemeral):
+            if await asked(_interaction(args)):
                 return await callback(*args, **kwargs)
             return None
 

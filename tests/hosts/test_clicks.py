@@ -189,7 +189,7 @@ async def test_a_card_that_comes_from_a_public_answer_of_the_host_is_for_who_pre
 
     assert pressed.ephemeral
     assert "Switched on here." in shown(pressed)
-    assert labels(pressed) == ["Disable", "Open Composio"]
+    assert labels(pressed) == ["Disable", "Check now", "Open Composio"]
     assert text(refused) == before
     assert labels_of(refused) == ["Enable"]
 
