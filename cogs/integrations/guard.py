@@ -106,9 +106,7 @@ def requires_integration(
     ephemeral answer and the command does not run; no error reaches the host's handler. With *verified_within*, a
     time longer than nothing, it must also be proved to work: see `Integrations.require`.
     """
-    if verified_within is not None:
-        _must_be_a_span(verified_within)
-        WANTED.add(provider)
+    _want(provider, verified_within)
     asked = functools.partial(require, provider=provider, verified_within=verified_within, ephemeral=ephemeral)
 
     def decorate(callback: _Command) -> _Command:
@@ -130,11 +128,14 @@ def requires_integration(
     return decorate
 
 
-def _must_be_a_span(verified_within: object) -> None:
+def _want(provider: str, verified_within: object) -> None:
+    if verified_within is None:
+        return
     if not isinstance(verified_within, timedelta):
         raise TypeError("verified_within must be a datetime.timedelta")
     if verified_within <= timedelta(0):
         raise ValueError("verified_within must be longer than nothing")
+    WANTED.add(provider)
 
 
 def _interaction(args: tuple[Any, ...]) -> discord.Interaction[Any]:
