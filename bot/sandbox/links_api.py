@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from bot.sandbox.model import SECRET, Account, AuthConfig, Body, RefusalError, Reply, Request, stamp
+from bot.sandbox.model import SECRET, WORKS, Account, AuthConfig, Body, RefusalError, Reply, Request, stamp
 from bot.sandbox.paging import bad_request, must_know, one_of, paged
 from bot.sandbox.project import Project
 from bot.sandbox.toolkits import TOOLKITS, Toolkit
@@ -195,11 +195,11 @@ def _executed(project: Project, wanted: _Execution) -> Body:
 
 
 def _provider_says(account: Account, wanted: _Execution) -> tuple[int, Body]:
-    if account.token != 200:
+    if account.token != WORKS:
         message = "Invalid Credentials" if account.token == 401 else "Not with this access"
         return account.token, {"error": {"code": account.token, "message": message}}
     toolkit = TOOLKITS.get(account.toolkit)
     tells = toolkit.answers(wanted.endpoint, wanted.method) if toolkit else None
     if tells is None:
         return 404, {"error": {"code": 404, "message": "Not Found"}}
-    return 200, tells(account.owner)
+    return WORKS, tells(account.owner)

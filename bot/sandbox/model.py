@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import web
 
 Body = dict[str, Any]
+WORKS = 200
 SECRET = "token-that-must-not-leak"  # noqa: S105 - it is here to be looked for
 
 
@@ -34,7 +35,7 @@ class Account:
     word_id: str | None = None
     account_type: str = "PRIVATE"
     owner: str = "ada@example.com"
-    token: int = 200
+    token: int = WORKS
 
 
 @dataclass(kw_only=True)

@@ -29,11 +29,12 @@ class Project:
     names more than `max_users` is refused with 400, and so is one that names any of `refused_users`; without
     `names_users` no item says whose it is. `headers` go with every answer. `sessions` are those that agents were
     given, by id: the configurations that Composio answers with. `auth_configs` are there by id, and `links` by
-    token; for toolkits in `unmanaged` Composio has no app of its own.
+    token; for toolkits in `unmanaged` Composio has no app of its own. `bot` is what people are asked to trust.
     """
 
     api_key: str = "ak_sandbox"
     user_id: str = "peterbot-user"
+    bot: str = "Peterbot"
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     max_page: int = 100
     max_users: int | None = None

@@ -47,7 +47,8 @@ async def _serve(world: World, port: int) -> None:
     async with preview:
         print(f"\nThe channel, as Ada (administrator) or Max (member): {preview.url}")
         print(f"The stand-in for Composio's dashboard:               {world.composio.dashboard_url}")
-        print("Expire a connection there, and see the bot tell the channel by itself, and its board change.")
+        print("Expire a connection there, and see the bot tell the channel by itself, and its board change;")
+        print("connect it again from the channel, with Reconnect now under what the bot has told.")
         print("Type /integrations into the channel. Ctrl+C ends the sandbox.", flush=True)
         clock = asyncio.create_task(keep_time(world, preview))
         try:
@@ -82,7 +83,7 @@ async def keep_time(world: World, preview: Preview, tick: float = TICK_SECONDS) 
         _begin_what_is_due(world.env)
         news = world.env.http_requests[seen:]
         seen += len(news)
-        if any(map(_is_post, news)):
+        if any(map(_is_message, news)):
             _publish(preview)
 
 
@@ -98,8 +99,9 @@ def _begin_what_is_due(env: Env) -> None:
     settling.close()
 
 
-def _is_post(request: Any) -> bool:
-    return bool(request.method != "GET" and request.path.startswith("/channels/"))
+def _is_message(request: Any) -> bool:
+    """Whether something was said in the channel, or an answer was edited, which the bot may do by itself too."""
+    return bool(request.method != "GET" and request.path.startswith(("/channels/", "/webhooks/")))
 
 
 def _publish(preview: Preview) -> None:

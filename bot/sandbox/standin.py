@@ -15,6 +15,7 @@ from aiohttp import web
 
 from bot.sandbox.dashboard import Dashboard
 from bot.sandbox.faults import Call, Fault
+from bot.sandbox.link_page import LinkPage
 from bot.sandbox.model import Request, error
 from bot.sandbox.project import Project
 
@@ -48,7 +49,7 @@ class StandIn(Project):
         """Listen on 127.0.0.1; port 0 takes any free one. Raises `OSError` when the port is taken."""
         self._closing = asyncio.Event()
         app = web.Application()
-        app.add_routes(Dashboard(self).routes())
+        app.add_routes([*Dashboard(self).routes(), *LinkPage(self).routes()])
         app.router.add_route("*", "/api/{tail:.*}", self._handle)
         app.router.add_route("*", "/{tail:.*}", _nothing_here)
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)

@@ -146,7 +146,7 @@ async def _process(url: str) -> AsyncIterator[tuple[Servers, Upkeep]]:
         feed=feed,
         ledger=ledger,
         servers=servers,
-        revokes=Revoker(accounts=nobody, ledger=ledger, catalog=CATALOG, clock=_now, outdate=lambda _: None),
+        unfinished=[Revoker(accounts=nobody, ledger=ledger, catalog=CATALOG, clock=_now, outdate=lambda _: None)],
         forget_before=lambda: _now() - timedelta(days=90),
     )
     try:

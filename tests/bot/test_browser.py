@@ -168,3 +168,34 @@ async def test_the_bot_tells_by_itself_what_breaks_and_what_works_again(
     await expect(channel).to_have_count(before + 1)
 
     assert await sandbox.stop() == (0, "")
+
+
+async def test_an_app_is_connected_from_the_channel_without_ever_seeing_a_user_id(
+    sandbox: Sandbox, page: Page, channel: Locator
+) -> None:
+    from playwright.async_api import expect  # noqa: PLC0415 – where it is missing this test is skipped
+
+    board = channel.nth(await channel.count() - 1)
+    await board.get_by_role("combobox").click()
+    await page.get_by_role("option", name="Linear").click()
+    await page.wait_for_function(READY)
+    card = channel.last
+    await expect(card).to_contain_text("🔴 Linear · Not connected")
+    await card.get_by_role("button", name="Connect now").click()
+    offer = channel.last
+    await expect(offer).to_contain_text("Connect Linear")
+    await expect(offer).to_contain_text("Whoever opens the link connects their own account")
+
+    async with page.expect_popup() as opened:
+        await offer.get_by_role("link", name="Open the link").click()
+    consent = await opened.value
+    await expect(consent.get_by_role("button", name="Deny")).to_be_visible()
+    assert "peterbot-user" not in await consent.inner_text("body")
+    await consent.get_by_role("button", name="Allow").click()
+
+    await page.bring_to_front()
+    await expect(offer).to_contain_text("🟢 Linear is connected")
+    await expect(board).to_contain_text("🟢 Linear · Connected")
+    await expect(page.locator("body")).not_to_contain_text("peterbot-user")
+
+    assert await sandbox.stop() == (0, "")

@@ -121,3 +121,17 @@ async def test_the_page_works_under_the_name_localhost_too(standin: StandIn, htt
     answer = await http.post("/accounts/connect", data={"toolkit": "notion"}, headers=headers)
 
     assert answer.status_code == 303
+
+
+async def test_a_token_is_broken_without_a_word_to_composio(standin: StandIn, http: httpx.AsyncClient) -> None:
+    account = standin.connect("gmail", age=DAY)
+    standin.connect("notion", status="EXPIRED")
+    before = account.updated_at
+    assert (await http.get("/accounts")).text.count("Break token</button>") == 1
+
+    assert (await press(http, f"{account.id}/break")).status_code == 303
+
+    assert (account.status, account.token, account.updated_at) == ("ACTIVE", 401, before)
+    html = (await http.get("/accounts")).text
+    assert "Break token</button>" not in html
+    assert "The app refuses its token" in html

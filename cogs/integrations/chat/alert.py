@@ -16,7 +16,7 @@ from .limits import DESCRIPTION, FIELD_VALUE, GREEN, GREY, ORANGE, RED
 from .states import why
 from .text import ago, clean, count, seconds_in_words, shorten, size
 
-RECONNECT, ALL = "reconnect", "alerted"
+RENEW, RECONNECT, ALL = "renew", "reconnect", "alerted"
 # An embed holds 25 fields and 6,000 characters over all, of which the title takes some.
 _FIELDS, _BUDGET = 24, 5600
 _NAME = 110
@@ -29,8 +29,8 @@ _WORDS = {
 }
 
 
-def message(catalog: Catalog, dashboard_url: str, alert: Alert) -> Answer:
-    """An alert as it is now. It names neither people nor accounts."""
+def message(catalog: Catalog, dashboard_url: str, alert: Alert, *, connects: bool) -> Answer:
+    """An alert as it is now. It names neither people nor accounts; *connects* says whether there are links."""
     embed = discord.Embed(title=_title(catalog, alert), colour=_COLOURS[_worst(alert.items)])
     if len(alert.items) == 1:
         embed.description = _about(catalog, alert.items[0], DESCRIPTION // 2)
@@ -41,14 +41,22 @@ def message(catalog: Catalog, dashboard_url: str, alert: Alert) -> Answer:
             embed.add_field(name=name, value=_about(catalog, item, room), inline=False)
         if len(alert.items) > _FIELDS:
             embed.set_footer(text=f"… and {len(alert.items) - _FIELDS} more")
-    return Answer(embed, row_of(_button(alert), dashboard(dashboard_url)))
+    return Answer(embed, row_of(*_buttons(alert, connects=connects), dashboard(dashboard_url)))
 
 
-def _button(alert: Alert) -> ActionButton:
-    """Carries the alert's id in any case: by that its message is found again."""
+def _buttons(alert: Alert, *, connects: bool) -> list[ActionButton]:
+    """Each carries the alert's id: by that its message is found again."""
     if is_over(alert):
-        return ActionButton(ALL, alert.id, label="Show all")
-    return ActionButton(RECONNECT, alert.id, label="How to reconnect", style=discord.ButtonStyle.primary)
+        return [ActionButton(ALL, alert.id, label="Show all")]
+    if not connects:
+        return [howto(alert.id)]
+    now = ActionButton(RENEW, alert.id, label="Reconnect now", style=discord.ButtonStyle.primary)
+    return [now, howto(alert.id, discord.ButtonStyle.secondary)]
+
+
+def howto(alert_id: str, style: discord.ButtonStyle = discord.ButtonStyle.primary) -> ActionButton:
+    """The way to the instructions for what an alert tells of."""
+    return ActionButton(RECONNECT, alert_id, label="How to reconnect", style=style)
 
 
 def _title(catalog: Catalog, alert: Alert) -> str:

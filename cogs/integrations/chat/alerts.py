@@ -11,8 +11,9 @@ from storage.integrations import State, Wishes
 
 from ..mirror.catalog import Provider
 from ..mirror.errors import Right
-from . import howto, overview
-from .alert import ALL, RECONNECT
+from . import connect, howto, overview
+from .alert import ALL, RECONNECT, RENEW
+from .alert import howto as howto_button
 from .answer import Answer, Interaction, Place, Reply
 from .buttons import ActionButton, row_of
 from .channels import missing
@@ -113,6 +114,23 @@ async def _turned_off(context: Context, reply: Reply, _argument: str) -> None:
 
 async def _reconnect(context: Context, reply: Reply, alert_id: str) -> None:
     """The way to the instructions for what is broken, for the person alone."""
+    if provider := await _chosen(context, reply, alert_id, "howto", "How to reconnect:"):
+        await howto.show(context, reply, provider.id)
+
+
+async def _renew(context: Context, reply: Reply, alert_id: str) -> None:
+    """The same with a link, for who may ask for one; all see the button."""
+    context.user_id(reply.interaction)
+    if context.connector is None:
+        await _reconnect(context, reply, alert_id)
+    elif not context.connects(reply.interaction):
+        await reply.show(connect.refusal(howto_button(alert_id)))
+    elif provider := await _chosen(context, reply, alert_id, "connect", "What to reconnect now:"):
+        await connect.command(context, reply, provider.id)
+
+
+async def _chosen(context: Context, reply: Reply, alert_id: str, action: str, head: str) -> Provider | None:
+    """What is broken of what an alert tells of; when that is not one app, the person is shown what there is."""
     interaction = reply.interaction
     mirror = await context.look(interaction)
     async with reply.soon():
@@ -122,16 +140,17 @@ async def _reconnect(context: Context, reply: Reply, alert_id: str) -> None:
             if mirror.get(provider.id).state in (State.NEEDS_RECONNECT, State.NOT_CONNECTED)
         ]
     if len(broken) == 1:
-        await howto.show(context, reply, broken[0].id)
-    elif broken:
+        return broken[0]
+    if broken:
         lines = [f"{SIGNS[mirror.get(each.id).condition]} {clean(each.label)}" for each in broken[:_BUTTONS]]
-        chosen = [
-            ActionButton("howto", each.id, label=each.label, style=discord.ButtonStyle.primary)
+        buttons = [
+            ActionButton(action, each.id, label=each.label, style=discord.ButtonStyle.primary)
             for each in broken[:_BUTTONS]
         ]
-        await reply.show(Answer(text="\n".join(["How to reconnect:", *lines]), view=row_of(*chosen)))
+        await reply.show(Answer(text="\n".join([head, *lines]), view=row_of(*buttons)))
     else:
         await reply.show(Answer(text="All that this message tells of works again, or was taken away."))
+    return None
 
 
 async def _told_of(context: Context, interaction: Interaction, alert_id: str) -> Sequence[Provider]:
@@ -146,6 +165,7 @@ async def _all(context: Context, reply: Reply, _alert_id: str) -> None:
 
 PRESSES: Mapping[str, Press] = {
     RECONNECT: Press(_reconnect, Place.PRIVATE),
+    RENEW: Press(_renew, Place.PRIVATE),
     ALL: Press(_all, Place.PRIVATE),
     OFF: Press(_turned_off, Place.OWN),
 }

@@ -80,10 +80,29 @@ def dashboard(url: str) -> discord.ui.Button[discord.ui.View]:
     return discord.ui.Button(label="Open Composio", url=url)
 
 
-def howto(provider: Provider, *, again: bool = False) -> ActionButton:
+def connect(provider: Provider, *, again: bool = False) -> ActionButton:
+    """Asks for a link; *again* for an app that was connected once."""
+    label = "Reconnect now" if again else "Connect now"
+    return ActionButton("connect", provider.id, label=label, style=discord.ButtonStyle.primary)
+
+
+def howto(
+    provider: Provider,
+    *,
+    again: bool = False,
+    label: str | None = None,
+    style: discord.ButtonStyle = discord.ButtonStyle.primary,
+) -> ActionButton:
     """The way to the instructions; *again* for an app that was connected once."""
-    label = "How to reconnect" if again else "How to connect"
-    return ActionButton("howto", provider.id, label=label, style=discord.ButtonStyle.primary)
+    label = label or ("How to reconnect" if again else "How to connect")
+    return ActionButton("howto", provider.id, label=label, style=style)
+
+
+def ways(provider: Provider, *, again: bool = False, now: bool) -> list[ActionButton]:
+    """How an app is connected: by a link, for who may ask for one *now*, and by hand."""
+    if now:
+        return [connect(provider, again=again), howto(provider, again=again, style=discord.ButtonStyle.secondary)]
+    return [howto(provider, again=again)]
 
 
 def switch(

@@ -11,9 +11,9 @@ from storage.integrations import Integration, State
 
 from ..mirror.catalog import Provider
 from ..mirror.errors import NotConnectedError, OldButtonError, Right
-from . import freshness
+from . import freshness, verify
 from .answer import Answer, Interaction, Place, Reply
-from .buttons import ActionButton, dashboard, howto, row_of, switch
+from .buttons import ActionButton, dashboard, row_of, switch, ways
 from .context import Context
 from .limits import GREEN, GREY, ORANGE
 from .presses import Press
@@ -28,9 +28,17 @@ async def show(context: Context, reply: Reply, name: str) -> None:
     _, provider = context.asked(reply.interaction, name)
     mirror = await context.look(reply.interaction)
     row = mirror.get(provider.id)
-    await reply.show(
-        Answer(_embed(context, provider, row, mirror.synced_at), _view(context, reply.interaction, provider, row))
-    )
+    embed = _embed(context, provider, row, mirror.synced_at)
+    await _add_proof(context, reply, row, embed)
+    await reply.show(Answer(embed, _view(context, reply.interaction, provider, row)))
+
+
+async def _add_proof(context: Context, reply: Reply, row: Integration, embed: discord.Embed) -> None:
+    """Whether it was seen to work, and as whom: that is personal, and only for those who manage the server."""
+    if verify.offered(row) and may(reply.interaction, Right.MANAGE_SERVER):
+        provider = context.catalog.by_id[row.provider]
+        proof = await context.prover.proof(row.composio_user_id, provider)
+        embed.add_field(name="Check", value=verify.known(proof), inline=False)
 
 
 async def toggle(context: Context, reply: Reply, name: str, enabled: bool | None) -> None:
@@ -45,11 +53,13 @@ async def toggle(context: Context, reply: Reply, name: str, enabled: bool | None
             moved = await context.service.toggle(user_id, guild_id, provider, enabled, actor(interaction))
     except NotConnectedError as error:
         again = error.state is State.NEEDS_RECONNECT
-        view = row_of(howto(provider, again=again), dashboard(context.dashboard_url))
+        now = context.connects(interaction)
+        view = row_of(*ways(provider, again=again, now=now), dashboard(context.dashboard_url))
         await reply.add(Answer(text=for_error(error), view=view))
         return
     notice = _switched(moved.row, changed=moved.changed)
     embed = _embed(context, provider, moved.row, moved.synced_at, notice)
+    await _add_proof(context, reply, moved.row, embed)
     await reply.show(Answer(embed, _view(context, interaction, provider, moved.row)))
 
 
@@ -92,21 +102,25 @@ def _colour(row: Integration) -> discord.Colour:
 
 
 def _view(context: Context, interaction: Interaction, provider: Provider, row: Integration) -> discord.ui.View:
-    return row_of(*_buttons(interaction, provider, row), dashboard(context.dashboard_url))
+    return row_of(*_buttons(context, interaction, provider, row), dashboard(context.dashboard_url))
 
 
-def _buttons(interaction: Interaction, provider: Provider, row: Integration) -> list[ActionButton]:
+def _buttons(
+    context: Context, interaction: Interaction, provider: Provider, row: Integration
+) -> list[ActionButton]:
     """What the person may do with a provider in its state; it is asked again at the press."""
     revoke = ActionButton("revoke", provider.id, label="Revoke", style=discord.ButtonStyle.danger)
     may_revoke = [revoke] if may(interaction, Right.ADMINISTRATOR) else []
+    manages = may(interaction, Right.MANAGE_SERVER)
+    now = context.connects(interaction)
+    check = [verify.button(provider.id)] if manages and verify.offered(row) else []
     match row.state:
         case State.CONNECTED:
-            may_switch = may(interaction, Right.MANAGE_SERVER)
-            return ([switch(provider, on=not row.enabled)] if may_switch else []) + may_revoke
+            return [*([switch(provider, on=not row.enabled)] if manages else []), *check, *may_revoke]
         case State.NEEDS_RECONNECT:
-            return [howto(provider, again=True), *may_revoke]
+            return [*ways(provider, again=True, now=now), *check, *may_revoke]
         case State.NOT_CONNECTED | State.NEWER:
-            return [howto(provider)]
+            return ways(provider, now=now)
 
 
 async def _opened(context: Context, reply: Reply, argument: str) -> None:

@@ -12,9 +12,11 @@ from storage.integrations import Mirror
 
 from ..mirror.access import Access
 from ..mirror.catalog import Catalog, Provider
-from ..mirror.errors import ComposioError, IntegrationError, NotAllowedHereError
+from ..mirror.connecting import Connector
+from ..mirror.errors import ComposioError, IntegrationError, NotAllowedHereError, Right
 from ..mirror.freshness import Freshness
 from ..mirror.places import Places
+from ..mirror.proving import Prover
 from ..mirror.revoking import Revoker
 from ..mirror.service import IntegrationService
 from ..mirror.tenancy import Tenancy
@@ -24,7 +26,7 @@ from .delivery import Delivery
 from .people import People
 from .posting import Poster
 from .questions import Questions
-from .rights import CoolDown, is_of_server
+from .rights import CoolDown, is_of_server, may
 from .troubles import for_error
 
 log = logging.getLogger(__name__)
@@ -34,10 +36,12 @@ CLOSE_SECONDS = 4.1
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """The parts, which stay the caller's to close."""
+    """The parts, which stay the caller's to close. Without a *connector* apps are connected by hand only."""
 
     service: IntegrationService
     revoker: Revoker
+    connector: Connector | None
+    prover: Prover
     access: Access
     places: Places
     poster: Poster
@@ -61,6 +65,10 @@ class Context:
     async def look(self, interaction: Interaction) -> Mirror:
         """What is stored, as the server sees it. Raises `NotAllowedHereError` and `StorageUnavailableError`."""
         return await self.service.look(self.user_id(interaction), interaction.guild_id)
+
+    def connects(self, interaction: Interaction) -> bool:
+        """Whether the person may connect an app from here."""
+        return self.connector is not None and may(interaction, Right.MANAGE_SERVER)
 
     def label(self, provider_id: str) -> str:
         """What people call a provider, also one that has left the catalogue."""

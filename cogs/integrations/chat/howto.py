@@ -12,7 +12,7 @@ from ..mirror.catalog import Provider
 from ..mirror.errors import StorageUnavailableError
 from . import report
 from .answer import Answer, Interaction, Place, Reply
-from .buttons import ActionButton, dashboard, row_of
+from .buttons import ActionButton, connect, dashboard, row_of
 from .context import Context
 from .limits import GREY, add_lines
 from .presses import Press
@@ -23,13 +23,15 @@ from .text import clean
 CONNECTED = "I've connected it"
 
 
-async def show(context: Context, reply: Reply, name: str) -> None:
-    """The instructions, for the person alone."""
+async def show(context: Context, reply: Reply, name: str, *, instead: str | None = None) -> None:
+    """The instructions, for the person alone; *instead* says why they stand in the place of a link."""
     user_id, provider = context.asked(reply.interaction, name)
     again = await _was_connected(context, reply.interaction, provider)
+    now = [connect(provider, again=again)] if context.connects(reply.interaction) and not instead else []
+    short = f"\n\n**{now[0].item.label}** needs none of these steps." if now else ""
     embed = discord.Embed(
         title=f"How to {'reconnect' if again else 'connect'} {clean(provider.label)}",
-        description=clean(provider.description),
+        description=clean(provider.description) + short,
         colour=GREY,
     )
     add_lines(
@@ -37,7 +39,7 @@ async def show(context: Context, reply: Reply, name: str) -> None:
     )
     embed.add_field(name="User ID to type in Composio", value=f"```\n{user_id}\n```", inline=False)
     done = ActionButton("connected", provider.id, label=CONNECTED, style=discord.ButtonStyle.success)
-    await reply.show(Answer(embed, row_of(dashboard(context.dashboard_url), done)))
+    await reply.show(Answer(embed, row_of(*now, dashboard(context.dashboard_url), done), instead))
 
 
 async def _was_connected(context: Context, interaction: Interaction, provider: Provider) -> bool:

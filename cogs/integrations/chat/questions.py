@@ -23,7 +23,7 @@ class Question:
     """What is asked, and what becomes of the answer."""
 
     command: str
-    """Which of our commands asks it again."""
+    """Which of our commands asks it again; empty when none does."""
     embed: discord.Embed
     label: str
     """What the button says that means yes."""
@@ -76,7 +76,8 @@ class Questions:
         command, _, token = argument.partition(":")
         asked = self._open.get(token)
         if asked is None:
-            await reply.add(Answer(text=f"This question is over. Ask again with `/integrations {command}`."))
+            how = f"Ask again with `/integrations {command}`." if command else "Nothing was done."
+            await reply.add(Answer(text=f"This question is over. {how}"))
         elif _person(reply) != _person(asked.reply):
             await reply.add(Answer(text="Only the person who was asked may answer."))
         elif asked.answered:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import discord
 
@@ -12,7 +13,7 @@ from storage.integrations import EventOutcome
 
 from ..mirror.accounts import Account
 from ..mirror.catalog import Provider
-from ..mirror.errors import ComposioError, Right, StorageUnavailableError
+from ..mirror.errors import ComposioError, OldButtonError, Right, StorageUnavailableError
 from ..mirror.results import RevokeReceipt
 from ..mirror.revoke import AccountReceipt, Outcome
 from .answer import Answer, Place, Reply
@@ -43,13 +44,53 @@ async def ask(context: Context, reply: Reply, name: str) -> None:
     if not accounts:
         await _nothing(context, reply, user_id, provider)
         return
+    await _ask(context, reply, user_id, Removal(provider, accounts))
 
+
+async def ask_about_old(context: Context, reply: Reply, name: str) -> None:
+    """Ask whether to remove the accounts that no longer work, and nothing else."""
+    interaction = reply.interaction
+    user_id = context.user_id(interaction)
+    require(interaction, Right.ADMINISTRATOR)
+    provider = context.catalog.find(name)
+    if context.connector is None:
+        raise OldButtonError
+    await reply.wait()
+    accounts = await context.connector.old_accounts(user_id, provider)
+    if not accounts:
+        text = f"Composio has no old {clean(provider.label)} account any more. There is nothing to remove."
+        await reply.show(Answer(text=text))
+        return
+    await _ask(context, reply, user_id, Removal(provider, accounts, old=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What is to be taken away: all accounts of a provider, or the *old* ones, beside which another works."""
+
+    provider: Provider
+    accounts: Sequence[Account]
+    old: bool = False
+
+    @property
+    def otherwise(self) -> str:
+        """What is true as long as it is not done, as a sentence."""
+        return "Nothing was removed." if self.old else "Nothing was revoked."
+
+    @property
+    def doing(self) -> str:
+        """What is said while it is done."""
+        return "Removing…" if self.old else "Revoking…"
+
+
+async def _ask(context: Context, reply: Reply, user_id: str, removal: Removal) -> None:
+    accounts = count(len(removal.accounts), "account")
     question = Question(
-        command="revoke",
-        embed=_question(provider, accounts, user_id),
-        label=f"Revoke {count(len(accounts), 'account')}",
-        otherwise="Nothing was revoked.",
-        confirmed=lambda press: _revoke(context, press, provider, accounts),
+        command="" if removal.old else "revoke",
+        embed=_question(removal, user_id),
+        label=f"Remove {accounts}" if removal.old else f"Revoke {accounts}",
+        otherwise=removal.otherwise,
+        confirmed=lambda press: _confirmed(context, press, removal),
     )
     await context.questions.ask(reply, question)
 
@@ -62,34 +103,54 @@ async def _nothing(context: Context, reply: Reply, user_id: str, provider: Provi
     await reply.show(Answer(text=text, view=row_of(dashboard(context.dashboard_url))))
 
 
-async def _revoke(context: Context, reply: Reply, provider: Provider, accounts: Sequence[Account]) -> None:
+async def _confirmed(context: Context, reply: Reply, removal: Removal) -> None:
     user_id = context.user_id(reply.interaction)
     require(reply.interaction, Right.ADMINISTRATOR)
-    await reply.progress("Revoking…")
-    run = context.revoker.start_revoke(user_id, provider, accounts, actor(reply.interaction))
+    await reply.progress(removal.doing)
+    if removal.old and context.connector:  # what works again since the question stays
+        old = {account.id for account in await context.connector.old_accounts(user_id, removal.provider)}
+        removal = replace(removal, accounts=[account for account in removal.accounts if account.id in old])
+        if not removal.accounts:
+            text = f"{removal.otherwise} What you were asked about has changed at Composio since then."
+            await reply.add(Answer(text=text))
+            return
+    await _revoke(context, reply, user_id, removal)
+
+
+async def _revoke(context: Context, reply: Reply, user_id: str, removal: Removal) -> None:
+    by = actor(reply.interaction)
+    run = context.revoker.start_revoke(user_id, removal.provider, removal.accounts, by)
     try:
-        await follow(run, reply.progress, lambda done, of: f"Revoking… {done} of {of}")
+        await follow(run, reply.progress, lambda done, of: f"{removal.doing} {done} of {of}")
         receipt = await run.report()
     except StorageUnavailableError as error:  # it could not be written down before
-        await reply.add(Answer(text=f"{for_error(error)} Nothing was revoked."))
+        await reply.add(Answer(text=f"{for_error(error)} {removal.otherwise}"))
         return
     except asyncio.CancelledError:
-        await reply.add(Answer(text=_STOPPED if run.total else "The bot was stopped. Nothing was revoked."))
+        await reply.add(Answer(text=_STOPPED if run.total else f"The bot was stopped. {removal.otherwise}"))
         raise
     # Not `show`: the message may have been dismissed meanwhile.
-    embed = _receipt(provider, receipt, context.dashboard_url)
+    embed = _receipt(removal, receipt, context.dashboard_url)
     await reply.add(Answer(embed, row_of(dashboard(context.dashboard_url))))
 
 
-def _question(provider: Provider, accounts: Sequence[Account], user_id: str) -> discord.Embed:
-    these = "this account" if len(accounts) == 1 else f"these {len(accounts)} accounts"
-    label = clean(provider.label)
-    text = (
-        f"This takes away {these} at Composio, and the access at {label}, for everything that "
-        f"uses the user ID `{user_id}`. It cannot be undone; the app would have to be connected again."
-    )
-    lines = limited([_account(account) for account in accounts], DESCRIPTION - size(text) - 2)
-    return discord.Embed(title=f"Revoke {label}?", description=f"{text}\n\n{lines}", colour=RED)
+def _question(removal: Removal, user_id: str) -> discord.Embed:
+    number, label = len(removal.accounts), clean(removal.provider.label)
+    these = "this account" if number == 1 else f"these {number} accounts"
+    if removal.old:
+        title = f"Remove {number} old {label} account{'' if number == 1 else 's'}?"
+        text = (
+            f"This deletes {these} at Composio. {'It no longer works' if number == 1 else 'None of them works'}, "
+            "and nothing that works is touched. It cannot be undone."
+        )
+    else:
+        title = f"Revoke {label}?"
+        text = (
+            f"This takes away {these} at Composio, and the access at {label}, for everything that "
+            f"uses the user ID `{user_id}`. It cannot be undone; the app would have to be connected again."
+        )
+    lines = limited([_account(account) for account in removal.accounts], DESCRIPTION - size(text) - 2)
+    return discord.Embed(title=title, description=f"{text}\n\n{lines}", colour=RED)
 
 
 def _account(account: Account) -> str:
@@ -100,34 +161,38 @@ def _account(account: Account) -> str:
 # ---------------------------------------------------------------- the receipt
 
 
-def _receipt(provider: Provider, receipt: RevokeReceipt, dashboard_url: str) -> discord.Embed:
+def _receipt(removal: Removal, receipt: RevokeReceipt, dashboard_url: str) -> discord.Embed:
+    label = removal.provider.label
     notes = []
-    if not receipt.complete:
+    if not receipt.complete and not removal.old:
         notes.append("Revoke again to finish the job.")
-    if receipt.unconfirmed:
+    if receipt.unconfirmed and not removal.old:
         appeared = count(len(receipt.unconfirmed), "account")
         notes.append(f"{appeared} appeared after you were asked and stayed.")
     if receipt.row is None:
         notes.append("The database could not be written. The list and the history follow as soon as it can.")
     tail = "\n\n" + "\n".join(notes) if notes else ""
-    lines = [_line(entry, provider.label, dashboard_url) for entry in receipt.accounts]
+    lines = [_line(entry, label, dashboard_url) for entry in receipt.accounts]
     return discord.Embed(
-        title=_title(clean(provider.label), receipt),
+        title=_title(clean(label), receipt, old=removal.old),
         description=limited(lines, DESCRIPTION - size(tail)) + tail,
         colour=GREEN if receipt.complete and receipt.row is not None else ORANGE,
     )
 
 
-def _title(label: str, receipt: RevokeReceipt) -> str:
+def _title(label: str, receipt: RevokeReceipt, *, old: bool) -> str:
+    done = "removed" if old else "revoked"
+    if old:
+        label = f"Old accounts of {label}"
     match receipt.outcome:
         case EventOutcome.DONE:
-            return f"{label} revoked"
+            return f"{label} {done}"
         case EventOutcome.UNKNOWN:
-            return f"{label}: not known whether it is revoked"
+            return f"{label}: not known whether {'they are' if old else 'it is'} {done}"
         case EventOutcome.PARTLY:
-            return f"{label}: only partly revoked"
+            return f"{label}: only partly {done}"
         case _:
-            return f"{label}: not revoked"
+            return f"{label}: not {done}"
 
 
 def _line(entry: AccountReceipt, label: str, dashboard_url: str) -> str:
@@ -173,4 +238,8 @@ def _outcome(entry: AccountReceipt, label: str, dashboard_url: str) -> str:
             return "not tried"
 
 
-PRESSES: Mapping[str, Press] = {"revoke": Press(ask, Place.PRIVATE)}
+OLD = "old"
+PRESSES: Mapping[str, Press] = {
+    "revoke": Press(ask, Place.PRIVATE),
+    OLD: Press(ask_about_old, Place.PRIVATE),
+}

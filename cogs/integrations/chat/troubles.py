@@ -7,17 +7,21 @@ from storage.integrations import State
 from ..mirror.errors import (
     ComposioBudgetError,
     ComposioBusyError,
+    ComposioError,
     ComposioRefusedError,
     ComposioUnavailableError,
     IntegrationError,
     MissingRightError,
     NotAllowedHereError,
+    NotConnectableError,
     NotConnectedError,
     OldButtonError,
+    ProbeForbiddenError,
     Right,
     StorageUnavailableError,
     TooSoonError,
     Trouble,
+    Unconnectable,
     UnknownProviderError,
 )
 from .text import clean, seconds_in_words, shorten
@@ -28,6 +32,16 @@ TROUBLE = {
     Trouble.SERVER: " properly; it seems to have trouble",
     Trouble.UNREADABLE: " in a way this bot can read",
     Trouble.UNSTABLE: " the same twice: the accounts kept changing while they were read",
+}
+_UNCONNECTABLE = {
+    Unconnectable.NO_AUTH_CONFIG: "Composio has no auth config for this app yet, and this bot may not make one. "
+    "Whoever runs this bot has to create it in Composio's dashboard.",
+    Unconnectable.AUTH_CONFIG_GONE: "The auth config for this app no longer exists at Composio. Try again. "
+    "Whoever runs this bot has to look at `auth_config` in the catalogue when that does not help.",
+    Unconnectable.KEY: "This bot may not make links at Composio. "
+    "Whoever runs this bot has to allow its API key to connect accounts.",
+    Unconnectable.UNSUPPORTED: "Composio cannot connect this app by itself. Whoever runs this bot has to create "
+    "an auth config with an app of their own in Composio's dashboard.",
 }
 _NOT_CONNECTED = {
     State.CONNECTED: "is connected.",
@@ -40,14 +54,8 @@ _NOT_CONNECTED = {
 def for_error(error: IntegrationError) -> str:
     """The sentence that a person is told."""
     match error:
-        case ComposioRefusedError():
-            return "Composio refused the API key. Whoever runs this bot has to check `COMPOSIO_API_KEY`."
-        case ComposioBusyError():
-            return f"Composio has had too many requests. {_again(error.retry_after)}"
-        case ComposioBudgetError():
-            return f"This bot has asked Composio as often as it may in a minute. {_again(error.retry_after)}"
-        case ComposioUnavailableError():
-            return f"Composio did not answer{TROUBLE[error.trouble]}."
+        case ComposioError():
+            return _composio(error)
         case StorageUnavailableError():
             maybe = " It *may* have been stored all the same: look before you try again." if error.unknown else ""
             return f"Sorry, something is wrong with this bot's database.{maybe} Reference: `{error.reference}`"
@@ -65,6 +73,27 @@ def for_error(error: IntegrationError) -> str:
             return f"You have just synced. {_again(error.retry_after)}"
         case OldButtonError():
             return "This button is from another version of the bot. Use `/integrations list`."
+        case _:
+            raise NotImplementedError(type(error).__name__)
+
+
+def _composio(error: ComposioError) -> str:
+    match error:
+        case ProbeForbiddenError():
+            return (
+                "This bot's Composio key may not do checks. Whoever runs this bot has to allow it the area "
+                "**Proxy execute**."
+            )
+        case ComposioRefusedError():
+            return "Composio refused the API key. Whoever runs this bot has to check `COMPOSIO_API_KEY`."
+        case ComposioBusyError():
+            return f"Composio has had too many requests. {_again(error.retry_after)}"
+        case ComposioBudgetError():
+            return f"This bot has asked Composio as often as it may in a minute. {_again(error.retry_after)}"
+        case NotConnectableError():
+            return _UNCONNECTABLE[error.why]
+        case ComposioUnavailableError():
+            return f"Composio did not answer{TROUBLE[error.trouble]}."
         case _:
             raise NotImplementedError(type(error).__name__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -35,8 +35,8 @@ class Follower(Protocol):
         """Rows or switches of these, which are in memory by now, were written; None for anybody's."""
 
 
-class Revokes(Protocol):
-    """What is left to do of revokes: see `revoking.Revoker`."""
+class Unfinished(Protocol):
+    """What is left to do of something that was begun: see `revoking.Revoker` and `connecting.Connector`."""
 
     def look_soon(self) -> None:
         """Do it, in a task of its own."""
@@ -51,13 +51,13 @@ class Upkeep:
         feed: Feed,
         ledger: Ledger,
         servers: Servers,
-        revokes: Revokes,
+        unfinished: Sequence[Unfinished],
         forget_before: Callable[[], datetime],
     ) -> None:
         self._feed = feed
         self._ledger = ledger
         self._servers = servers
-        self._revokes = revokes
+        self._unfinished = unfinished
         self.followers: list[Follower] = []
         self._forget_before = forget_before
         self._running = Running()
@@ -83,7 +83,8 @@ class Upkeep:
                 self._again = False
                 await self._follow()
                 self._servers.work_soon()
-                self._revokes.look_soon()
+                for work in self._unfinished:
+                    work.look_soon()
         finally:
             self._looking = False
 

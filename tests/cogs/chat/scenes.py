@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import cast
 
 import discord
 
-from cogs.integrations.chat import card, history, howto, overview, refusal, report, revocation
+from cogs.integrations.chat import card, connect, history, howto, overview, refusal, report, revocation
 from cogs.integrations.chat.answer import Answer, Interaction
 from cogs.integrations.chat.buttons import ActionButton
 from cogs.integrations.mirror.accounts import Account
 from cogs.integrations.mirror.catalog import Catalog
+from cogs.integrations.mirror.connecting import Ended
+from cogs.integrations.mirror.connecting import Outcome as HowItEnded
+from cogs.integrations.mirror.links import Link
 from cogs.integrations.mirror.plan import Plan
 from cogs.integrations.mirror.results import RevokeReceipt, SyncReport
 from cogs.integrations.mirror.revoke import AccountReceipt, Outcome
@@ -24,6 +28,7 @@ from tests.cogs.chat.stage import (
     WORKS,
     Behind,
     Kept,
+    Offered,
     Person,
     account,
     context_over,
@@ -31,6 +36,7 @@ from tests.cogs.chat.stage import (
     mirror,
     provider,
 )
+from tests.conftest import GUILD_ID
 
 
 def listed(catalog: Catalog, stored: Mirror, number: int = 1, *, notice: str | None = None) -> Answer:
@@ -102,6 +108,35 @@ async def revoked(catalog: Catalog, receipt: RevokeReceipt, name: str, dashboard
     return press.answer
 
 
+LINK = Link("ca_9", "https://connect.example/link/lk_secret", NOON + timedelta(minutes=10))
+
+
+async def offered(
+    catalog: Catalog,
+    stored: Mirror,
+    name: str,
+    permissions: discord.Permissions = ADMIN,
+    *,
+    url: str = LINK.url,
+    ended: Ended | None = None,
+    guild_ids: frozenset[int] = frozenset({GUILD_ID}),
+) -> Answer:
+    """The link, or what stands in its place once it has ended."""
+    reply, behind = Kept(permissions), Behind(stored)
+    behind.connecting = Offered(LINK._replace(url=url), catalog.by_id[name])
+    await connect.command(context_over(behind, catalog, guild_ids=guild_ids), reply, name)
+    if ended:
+        await behind.connecting.end(ended)
+    return reply.answer
+
+
+async def asked_about_old(catalog: Catalog, accounts: Sequence[Account], name: str) -> Answer:
+    """The question before old accounts are removed."""
+    reply = Kept()
+    await revocation.ask_about_old(context_over(Behind(mirror(), accounts_=accounts), catalog), reply, name)
+    return reply.answer
+
+
 async def everything(text: str) -> AsyncIterator[Answer]:
     """All of it, with *text* wherever others may write."""
     app = provider("jira", text, category=text, description=text, steps=(text,))
@@ -113,6 +148,8 @@ async def everything(text: str) -> AsyncIterator[Answer]:
             yield answer
     yield await asked(catalog, [account(name=text, status=text)], "jira")
     yield await asked(catalog, [], "jira")
+    yield await asked_about_old(catalog, [account(name=text, status=text)], "jira")
+    yield await asked_about_old(catalog, [], "jira")
     for outcome in Outcome:
         receipt = RevokeReceipt((AccountReceipt(account(name=text), outcome),), None, (account(2),))
         yield await revoked(catalog, receipt, "jira")
@@ -125,6 +162,9 @@ async def _about(catalog: Catalog, row: Integration, text: str) -> AsyncIterator
     yield await carded(catalog, stored, "jira", toggled=True)
     yield await instructed(catalog, stored, "jira")
     yield await verdict(catalog, stored, "jira")
+    yield await offered(catalog, stored, "jira")
+    for how in HowItEnded:
+        yield await offered(catalog, stored, "jira", ended=Ended(how, row, (account(name=text),)))
     if row.condition is not Condition.CONNECTED:
         yield await refused(catalog, stored, "jira")
     for name in (None, "jira"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -15,7 +15,9 @@ from cogs.integrations.chat.context import Context
 from cogs.integrations.mirror.access import Refusal
 from cogs.integrations.mirror.accounts import Account
 from cogs.integrations.mirror.catalog import DEFAULT, Catalog, Provider
+from cogs.integrations.mirror.connecting import Ended as Finished
 from cogs.integrations.mirror.freshness import Freshness
+from cogs.integrations.mirror.links import Link
 from cogs.integrations.mirror.plan import Plan
 from cogs.integrations.mirror.results import Actor, RevokeReceipt, SyncReport
 from cogs.integrations.mirror.tenancy import Tenancy
@@ -67,6 +69,22 @@ class Ended:
 
 
 @dataclass
+class Offered:
+    """Stands where a link does that was made; `callback` is who is told what came of it."""
+
+    link: Link
+    provider: Provider = GMAIL
+    callback: Callable[[Finished], Coroutine[Any, Any, None]] | None = None
+
+    def tell(self, callback: Callable[[Finished], Coroutine[Any, Any, None]]) -> None:
+        self.callback = callback
+
+    async def end(self, ended: Finished) -> None:
+        assert self.callback is not None
+        await self.callback(ended)
+
+
+@dataclass
 class Behind:
     """Stands where the service, the revoker and the access do, and knows what it is given."""
 
@@ -75,6 +93,14 @@ class Behind:
     report: SyncReport | None = None
     accounts_: Sequence[Account] = ()
     receipt: RevokeReceipt | None = None
+    connecting: Offered | None = None
+
+    async def start(self, *_: object) -> Offered:
+        assert self.connecting is not None
+        return self.connecting
+
+    async def old_accounts(self, _user_id: str, _provider: Provider) -> Sequence[Account]:
+        return self.accounts_
 
     def met(self, _guild_id: int | None) -> None:
         pass
@@ -101,6 +127,9 @@ class Behind:
     async def accounts(self, _user_id: str, _provider: Provider) -> Sequence[Account]:
         return self.accounts_
 
+    async def proof(self, _user_id: str, _provider: Provider) -> None:
+        return None
+
     def start_revoke(self, *_: object) -> Ended:
         assert self.receipt is not None
         return Ended(self.receipt)
@@ -118,18 +147,23 @@ def context_over(
     catalog: Catalog = DEFAULT,
     dashboard_url: str = DASHBOARD,
     freshness: Freshness | None = None,
+    *,
+    connects: bool = True,
+    guild_ids: frozenset[int] = frozenset({GUILD_ID}),
 ) -> Context:
     parts: Any = behind
     return Context(
         service=parts,
         revoker=parts,
+        connector=parts if connects else None,
+        prover=parts,
         access=parts,
         places=parts,
         poster=parts,
         delivery=parts,
         boards=parts,
         catalog=catalog,
-        tenancy=Tenancy(USER, frozenset({GUILD_ID})),
+        tenancy=Tenancy(USER, guild_ids),
         dashboard_url=dashboard_url,
         freshness=freshness or Freshness(0, lambda: NOON),
     )

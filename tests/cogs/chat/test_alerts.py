@@ -34,8 +34,8 @@ def alert(*items: AlertItem) -> Alert:
     return Alert("0123456789abcdef", 1, "user", items, NOON, NOON)
 
 
-def said(*items: AlertItem, catalog: Catalog = DEFAULT) -> Answer:
-    return words.message(catalog, DASHBOARD, alert(*items))
+def said(*items: AlertItem, catalog: Catalog = DEFAULT, connects: bool = True) -> Answer:
+    return words.message(catalog, DASHBOARD, alert(*items), connects=connects)
 
 
 def title(answer: Answer) -> str | None:
@@ -95,7 +95,8 @@ def test_what_works_again_was_broken_for_so_long() -> None:
 
 
 def test_the_buttons_are_those_that_help() -> None:
-    assert buttons(said(BROKEN, WORKS)) == ["How to reconnect", "Open Composio"]
+    assert buttons(said(BROKEN, WORKS)) == ["Reconnect now", "How to reconnect", "Open Composio"]
+    assert buttons(said(BROKEN, connects=False)) == ["How to reconnect", "Open Composio"]
     assert buttons(said(WORKS)) == ["Show all", "Open Composio"]
 
 

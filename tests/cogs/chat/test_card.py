@@ -22,20 +22,20 @@ NEWER = replace(WORKS, state=State.NEWER)
     ("row", "permissions", "buttons"),
     [
         (WORKS, MEMBER, []),
-        (WORKS, MANAGER, ["Disable"]),
-        (WORKS, ADMIN, ["Disable", "Revoke"]),
+        (WORKS, MANAGER, ["Disable", "Check now"]),
+        (WORKS, ADMIN, ["Disable", "Check now", "Revoke"]),
         (OFF, MEMBER, []),
-        (OFF, MANAGER, ["Enable"]),
-        (OFF, ADMIN, ["Enable", "Revoke"]),
+        (OFF, MANAGER, ["Enable", "Check now"]),
+        (OFF, ADMIN, ["Enable", "Check now", "Revoke"]),
         (BROKEN, MEMBER, ["How to reconnect"]),
-        (BROKEN, MANAGER, ["How to reconnect"]),
-        (BROKEN, ADMIN, ["How to reconnect", "Revoke"]),
+        (BROKEN, MANAGER, ["Reconnect now", "How to reconnect"]),
+        (BROKEN, ADMIN, ["Reconnect now", "How to reconnect", "Revoke"]),
         (MISSING, MEMBER, ["How to connect"]),
-        (MISSING, MANAGER, ["How to connect"]),
-        (MISSING, ADMIN, ["How to connect"]),
+        (MISSING, MANAGER, ["Connect now", "How to connect"]),
+        (MISSING, ADMIN, ["Connect now", "How to connect"]),
         (NEWER, MEMBER, ["How to connect"]),
-        (NEWER, MANAGER, ["How to connect"]),
-        (NEWER, ADMIN, ["How to connect"]),
+        (NEWER, MANAGER, ["Connect now", "How to connect"]),
+        (NEWER, ADMIN, ["Connect now", "How to connect"]),
     ],
 )
 async def test_a_card_offers_what_its_state_and_the_persons_rights_allow(
@@ -47,15 +47,25 @@ async def test_a_card_offers_what_its_state_and_the_persons_rights_allow(
 
 
 @pytest.mark.parametrize(
-    ("who", "connected", "broken"),
+    ("who", "connected", "broken", "missing"),
     [
-        ("member", [], ["How to reconnect"]),
-        ("manager", ["Disable"], ["How to reconnect"]),
-        ("admin", ["Disable", "Revoke"], ["How to reconnect", "Revoke"]),
+        ("member", [], ["How to reconnect"], ["How to connect"]),
+        (
+            "manager",
+            ["Disable", "Check now"],
+            ["Reconnect now", "How to reconnect"],
+            ["Connect now", "How to connect"],
+        ),
+        (
+            "admin",
+            ["Disable", "Check now", "Revoke"],
+            ["Reconnect now", "How to reconnect", "Revoke"],
+            ["Connect now", "How to connect"],
+        ),
     ],
 )
 async def test_each_person_finds_their_own_buttons_on_a_card(
-    world: World, who: str, connected: list[str], broken: list[str]
+    world: World, who: str, connected: list[str], broken: list[str], missing: list[str]
 ) -> None:
     world.composio.connect("gmail")
     notion = world.composio.connect("notion")
@@ -66,7 +76,7 @@ async def test_each_person_finds_their_own_buttons_on_a_card(
 
     assert labels(await card_of(world, person, "gmail")) == [*connected, "Open Composio"]
     assert labels(await card_of(world, person, "notion")) == [*broken, "Open Composio"]
-    assert labels(await card_of(world, person, "linear")) == ["How to connect", "Open Composio"]
+    assert labels(await card_of(world, person, "linear")) == [*missing, "Open Composio"]
 
 
 async def test_the_select_opens_a_card_for_that_person_alone(world: World) -> None:
@@ -103,10 +113,10 @@ async def test_a_cards_switch_changes_the_card_in_place(world: World) -> None:
 
     assert "🟡 Gmail" in text(card)
     assert "Checked: <t:" in text(card)
-    assert labels_of(card) == ["Enable", "Open Composio"]
+    assert labels_of(card) == ["Enable", "Check now", "Open Composio"]
     await world.manager.click(card, label="Enable")
     assert "🟢 Gmail" in text(card)
-    assert labels_of(card) == ["Disable", "Open Composio"]
+    assert labels_of(card) == ["Disable", "Check now", "Open Composio"]
 
 
 async def test_a_cards_button_shows_the_instructions(world: World) -> None:
@@ -154,9 +164,9 @@ async def test_a_manager_switches_off_and_on_without_composio_hearing_of_it(worl
     assert off.ephemeral
     assert shown(off).startswith("🟡 GitHub · Connected (disabled)\n")
     assert "Switched off here. The connection at Composio stays." in shown(off)
-    assert labels(off) == ["Enable", "Open Composio"]
+    assert labels(off) == ["Enable", "Check now", "Open Composio"]
     assert shown(on).startswith("🟢 GitHub · Connected\nSwitched on here.\n")
-    assert labels(on) == ["Disable", "Open Composio"]
+    assert labels(on) == ["Disable", "Check now", "Open Composio"]
     assert world.composio.requests == []
 
 
@@ -174,7 +184,7 @@ async def test_an_app_that_is_not_connected_cannot_be_switched(world: World) -> 
 
     assert result.ephemeral
     assert "Linear is not connected, so there is nothing to switch on or off." in shown(result)
-    assert labels(result) == ["How to connect", "Open Composio"]
+    assert labels(result) == ["Connect now", "How to connect", "Open Composio"]
 
 
 async def test_an_app_that_needs_reconnecting_cannot_be_switched(world: World) -> None:
@@ -187,6 +197,6 @@ async def test_an_app_that_needs_reconnecting_cannot_be_switched(world: World) -
 
     assert result.ephemeral
     assert "Notion needs reconnecting before it can be switched on or off." in shown(result)
-    assert labels(result) == ["How to reconnect", "Open Composio"]
+    assert labels(result) == ["Reconnect now", "How to reconnect", "Open Composio"]
     instructions = await world.manager.click(message_of(result), label="How to reconnect")
     assert "How to reconnect Notion" in shown(instructions)

@@ -45,7 +45,7 @@ def show(alert: Alert) -> Answer:
     """GitHub's cannot be shown."""
     if alert.items[0].provider == "github":
         raise ValueError("boom")
-    return words.message(DEFAULT, DASHBOARD, alert)
+    return words.message(DEFAULT, DASHBOARD, alert, connects=True)
 
 
 @pytest.fixture

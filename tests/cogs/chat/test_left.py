@@ -42,7 +42,7 @@ class Channel:
 
 
 def delivery(serving: Serving, channel: Channel) -> Delivery:
-    show = partial(alert.message, DEFAULT, DASHBOARD)
+    show = partial(alert.message, DEFAULT, DASHBOARD, connects=True)
     poster = cast("Any", channel)
     made = Delivery(
         telling=serving.ledger.telling, servers=serving.servers, poster=poster, show=show, clock=serving.clock

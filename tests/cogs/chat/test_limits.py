@@ -17,13 +17,28 @@ from cogs.integrations.chat.overview import page_of
 from cogs.integrations.chat.text import size
 from cogs.integrations.mirror.accounts import Account
 from cogs.integrations.mirror.catalog import Catalog
+from cogs.integrations.mirror.connecting import Ended
+from cogs.integrations.mirror.connecting import Outcome as HowItEnded
 from cogs.integrations.mirror.errors import ComposioUnavailableError, Trouble
 from cogs.integrations.mirror.plan import Plan
 from cogs.integrations.mirror.results import RevokeReceipt
 from cogs.integrations.mirror.revoke import AccountReceipt, Outcome
 from storage.integrations import Action, Condition, Event, EventOutcome, Integration, Mirror, State
-from tests.cogs.chat.scenes import asked, carded, instructed, listed, refused, reported, revoked, told, verdict
-from tests.cogs.chat.stage import NOON, USER, WORKS, event, mirror, provider
+from tests.cogs.chat.scenes import (
+    LINK,
+    asked,
+    asked_about_old,
+    carded,
+    instructed,
+    listed,
+    offered,
+    refused,
+    reported,
+    revoked,
+    told,
+    verdict,
+)
+from tests.cogs.chat.stage import NOON, USER, WORKS, account, event, mirror, provider
 from tests.cogs.chat.worlds import catalogs, every_world, filled, long_texts, many_accounts, units, worlds
 
 TITLE, DESCRIPTION, FIELDS, NAME, VALUE, FOOTER, TOTAL, CONTENT = 256, 4096, 25, 256, 1024, 2048, 6000, 2000
@@ -125,6 +140,10 @@ async def about_one(catalog: Catalog, stored: Mirror, name: str) -> AsyncIterato
     yield await carded(catalog, stored, name, toggled=True)
     yield await instructed(catalog, stored, name)
     yield await verdict(catalog, stored, name)
+    for url in (LINK.url, "https://x.example/".ljust(512, "a"), "https://x.example/".ljust(3000, "a")):
+        yield await offered(catalog, stored, name, url=url)
+    for how in HowItEnded:
+        yield await offered(catalog, stored, name, ended=Ended(how, stored.get(name), (account(),) * 999))
     if stored.get(name).condition is not Condition.CONNECTED:
         yield await refused(catalog, stored, name)
 
@@ -151,6 +170,7 @@ async def test_every_report_of_a_sync_fits(
 @every_world
 async def test_every_question_before_a_revocation_fits(catalog: Catalog, accounts: list[Account]) -> None:
     assert_fits(await asked(catalog, accounts, catalog.providers[0].id))
+    assert_fits(await asked_about_old(catalog, accounts, catalog.providers[0].id))
 
 
 @given(catalogs(), many_accounts(), st.sampled_from(Outcome), st.booleans())

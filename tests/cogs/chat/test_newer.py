@@ -35,7 +35,7 @@ async def test_the_card_shows_it_and_offers_no_switch(world: World) -> None:
     card = await card_of(world, world.admin, "gmail")
 
     assert "⚪ Gmail · Something newer than this bot knows" in shown(card)
-    assert labels(card) == ["How to connect", "Open Composio"]
+    assert labels(card) == ["Connect now", "How to connect", "Open Composio"]
 
 
 @pytest.mark.usefixtures("known")

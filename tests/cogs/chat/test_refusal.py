@@ -34,6 +34,12 @@ OFF = (
             f"🟠 This needs Gmail, which needs reconnecting: This access has run out. {AGE}",
             ["How to reconnect", "Open Composio"],
         ),
+        (
+            BROKEN,
+            MANAGER,
+            f"🟠 This needs Gmail, which needs reconnecting: This access has run out. {AGE}",
+            ["Reconnect now", "How to reconnect", "Open Composio"],
+        ),
         (replace(WORKS, enabled=False), MEMBER, OFF, []),
         (replace(WORKS, enabled=False), MANAGER, OFF, ["Enable"]),
         (replace(WORKS, enabled=False), ADMIN, OFF, ["Enable"]),
@@ -41,7 +47,7 @@ OFF = (
             replace(WORKS, state=State.NEWER),
             ADMIN,
             "⚪ This needs Gmail. Something newer than this bot knows.",
-            ["How to connect", "Open Composio"],
+            ["Connect now", "How to connect", "Open Composio"],
         ),
     ],
 )

@@ -70,7 +70,7 @@ def made(serving: Serving, feed: Scripted | ChangeFeed) -> Upkeep:
         feed=feed,
         ledger=serving.ledger,
         servers=serving.servers,
-        revokes=Nothing(),
+        unfinished=[Nothing()],
         forget_before=lambda: serving.clock() - timedelta(days=90),
     )
 
