@@ -154,6 +154,18 @@ async def test_whoever_follows_says_so_and_is_left_to_it(
     assert there.stage.calls["attempts"] > 3
 
 
+async def test_a_process_takes_over_nothing_of_its_own(here: Connects, clock: Clock) -> None:
+    connecting = await here.start()
+    here.stage.broken.add("keep_attempts")
+    clock.go_on(seconds=2 * ALIVE.total_seconds())
+
+    await here.look()
+
+    assert here.stage.calls["attempts"] == 1
+    assert here.stage.calls["adopt_attempt"] == 0
+    assert await here.start() is connecting
+
+
 async def test_a_crash_before_composio_heard_of_it_leaves_nothing(
     here: Connects, standin: StandIn, clock: Clock
 ) -> None:
