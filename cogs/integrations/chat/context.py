@@ -16,6 +16,7 @@ from ..mirror.connecting import Connector
 from ..mirror.errors import ComposioError, IntegrationError, NotAllowedHereError, Right
 from ..mirror.freshness import Freshness
 from ..mirror.places import Places
+from ..mirror.proving import Prover
 from ..mirror.revoking import Revoker
 from ..mirror.service import IntegrationService
 from ..mirror.tenancy import Tenancy
@@ -40,6 +41,7 @@ class Context:
     service: IntegrationService
     revoker: Revoker
     connector: Connector | None
+    prover: Prover
     access: Access
     places: Places
     poster: Poster

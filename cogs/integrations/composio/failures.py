@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from ..mirror.accounts import ID_LENGTH
 from ..mirror.errors import ComposioBusyError, ComposioRefusedError, ComposioUnavailableError, Trouble
+from ..mirror.text import line
 from .belief import refusal_of
-from .text import line
 
 # What may be wrong with these is the request itself: it names too much, or what Composio does not take.
 _DISLIKES = frozenset({400, 413, 414, 422})

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 
 from ..mirror.accounts import ID_LENGTH, NAME_LENGTH, REASON_LENGTH, STATUS_LENGTH, Account
 from ..mirror.links import ALIAS_PREFIX
-from .text import line
+from ..mirror.text import line
 
 
 class _Toolkit(TypedDict):

@@ -14,12 +14,12 @@ from typing_extensions import TypedDict  # pydantic needs this one before Python
 from ..mirror.accounts import ID_LENGTH, Account
 from ..mirror.errors import ComposioUnavailableError, NotConnectableError, Trouble, Unconnectable
 from ..mirror.links import Link
+from ..mirror.text import line
 from .accounts import read_items
 from .belief import refusal_of
 from .client import content
 from .failures import translated
 from .items import account
-from .text import line
 
 PAGE_SIZE = 100
 MAX_PAGES = 100

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from storage.integrations import Besides, Checked, Mirror, OutdatedError, State, Turn, rows_stamp
+from storage.integrations import Besides, Checked, Mirror, OutdatedError, Proof, State, Turn, rows_stamp
 
 from .accounts import Accounts, Found
 from .catalog import Catalog
@@ -31,6 +31,17 @@ log = logging.getLogger(__name__)
 DOUBT = timedelta(seconds=60)
 # Not about whom was asked for.
 EVERYBODY = (ComposioBudgetError, ComposioBusyError, ComposioRefusedError)
+
+
+# So begins the mark of a user of whose accounts something is proved.
+_TIMED = "proved:"
+
+
+class _Stored(NamedTuple):
+    """What is stored of a user: the proofs were read after the rows."""
+
+    mirror: Mirror
+    proofs: Sequence[Proof]
 
 
 class Moment(NamedTuple):
@@ -87,7 +98,7 @@ class BatchReader:
         changed: list[Turn] = []
         for turn in turns:
             if found := batch.found.get(turn.composio_user_id):
-                if self._mark(found, turn.rows) == turn.fingerprint:
+                if self._mark(found, turn.rows, timed=_is_timed(turn.fingerprint)) == turn.fingerprint:
                     outcome.checked.append(Checked(turn.composio_user_id, turn.revision, at, None))
                 else:
                     changed.append(turn)
@@ -95,14 +106,20 @@ class BatchReader:
             await self._compare(changed, batch.found, Moment(at, until), outcome)
         return outcome
 
-    def _mark(self, found: Found, rows: str) -> str:
-        """Stands for accounts and rows that agree: when both are still the same, there is nothing to compare."""
-        return f"{RULES}:{found.fingerprint}:{self._catalog.fingerprint}:{rows}"
+    def _mark(self, found: Found, rows: str, *, timed: bool) -> str:
+        """Stands for accounts and rows that agree: when both are still the same, there is nothing to compare.
+
+        Where something is proved of the accounts it is *timed*: a proof ends when its account is touched.
+        """
+        mark = f"{RULES}:{found.fingerprint}:{self._catalog.fingerprint}:{rows}"
+        return f"{_TIMED}{found.times}:{mark}" if timed else mark
 
     async def _compare(
         self, turns: Sequence[Turn], found: Mapping[str, Found], when: Moment, outcome: Outcome
     ) -> None:
-        stored = await self._ledger.turns.stored([turn.composio_user_id for turn in turns])
+        user_ids = [turn.composio_user_id for turn in turns]
+        mirrors = await self._ledger.turns.stored(user_ids)
+        proofs = await self._ledger.proofs.of(user_ids)
         refused = False
         for turn in turns:
             user_id = turn.composio_user_id
@@ -110,7 +127,8 @@ class BatchReader:
                 if outcome.stopped_by:
                     outcome.again.append(user_id)
                 else:
-                    await self._compare_one(turn, stored[user_id], found[user_id], when, outcome)
+                    stored = _Stored(mirrors[user_id], proofs[user_id])
+                    await self._compare_one(turn, stored, found[user_id], when, outcome)
             except EVERYBODY as error:
                 outcome.failed[user_id] = outcome.stopped_by = error
             except ComposioError as error:
@@ -126,19 +144,24 @@ class BatchReader:
                 outcome.failed[user_id] = None
             refused = False
 
-    async def _compare_one(self, turn: Turn, mirror: Mirror, found: Found, when: Moment, outcome: Outcome) -> None:
+    async def _compare_one(
+        self, turn: Turn, stored: _Stored, found: Found, when: Moment, outcome: Outcome
+    ) -> None:
+        mirror, proofs = stored
         newer = (mirror.revision, _stamp(mirror)) != (turn.revision, turn.rows)
         # What was written since the turn was taken, or is left of a revoke, may be newer than what was read.
         if newer or self._ledger.known.assumed(turn.composio_user_id):
             outcome.again.append(turn.composio_user_id)
             return
         now = await self._believed(mirror, found, when.until)
-        plan = make_plan(now.accounts(), mirror, self._catalog, when.at, ())
+        plan = make_plan(now.accounts(), mirror, self._catalog, when.at, proofs)
         self._log(plan)
         if _is_doubtful(turn, mirror, plan, when.at):
             await self._suspect(turn, plan, when.at, outcome)
         else:
-            await self._store(mirror, plan, when.at, self._mark(now, _stamp(mirror, plan)), outcome)
+            timed = any(proof.account_id not in plan.outdated for proof in proofs)
+            mark = self._mark(now, _stamp(mirror, plan), timed=timed)
+            await self._store(mirror, plan, when.at, mark, outcome)
 
     async def _believed(self, mirror: Mirror, found: Found, until: float) -> Found:
         """The accounts of a user; who seems to have none any more is asked for alone."""
@@ -161,12 +184,13 @@ class BatchReader:
 
     async def _store(self, mirror: Mirror, plan: Plan, at: datetime, mark: str, outcome: Outcome) -> None:
         user_id = mirror.composio_user_id
-        if not plan.changes:
+        if not plan.changes and not plan.outdated:
             outcome.checked.append(Checked(user_id, mirror.revision, at, mark))
             return
         rows = [change.after for change in plan.changes]
+        besides = Besides(mark, outdated=plan.outdated)
         try:
-            await self._ledger.record_sync(mirror, rows, at, NOBODY.synced(at, plan), Besides(mark))
+            await self._ledger.record_sync(mirror, rows, at, NOBODY.synced(at, plan), besides)
         except OutdatedError:  # somebody else has stored something newer, or nothing was stored
             outcome.again.append(user_id)
         else:
@@ -181,6 +205,10 @@ class BatchReader:
 
 
 _TOLD = 100
+
+
+def _is_timed(mark: str | None) -> bool:
+    return mark is not None and mark.startswith(_TIMED)
 
 
 def _stamp(mirror: Mirror, plan: Plan | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -47,6 +48,20 @@ def _https(text: str) -> str:
     return text
 
 
+def _auth_config(text: str) -> str:
+    if not re.fullmatch(r"ac_[A-Za-z0-9_-]+", text):
+        raise ValueError('it must be the id of an auth config, such as "ac_1a2b3c"')
+    return text
+
+
+def _path(text: str) -> str:
+    if not all(text.split(".")) or text.split() != [text]:
+        raise ValueError('it must be names with dots between them, such as "viewer.email"')
+    return text
+
+
+_AuthConfig = Annotated[_Text, Field(max_length=100), AfterValidator(_auth_config)]
+_Path = Annotated[_Text, Field(max_length=200), AfterValidator(_path)]
 _Address = Annotated[_Text, Field(max_length=500), AfterValidator(_https)]
 
 
@@ -71,11 +86,11 @@ class Provider(BaseModel):
     # Never empty: asked without a toolkit, Composio returns the accounts of all.
     toolkits: tuple[_Id, ...] = Field(default=(), min_length=1)
     steps: tuple[_Line, ...] = Field(default=(), max_length=8)
-    auth_config: Annotated[str, StringConstraints(pattern=r"^ac_[A-Za-z0-9_-]+$", max_length=100)] | None = None
+    auth_config: _AuthConfig | None = None
     whoami: _Address | None = None
     whoami_method: Literal["GET", "POST"] = "GET"
     whoami_body: Annotated[str, StringConstraints(min_length=1, max_length=2_000)] | None = None
-    whoami_name: Annotated[str, StringConstraints(pattern=r"^[^\s.]+(\.[^\s.]+)*$", max_length=200)] | None = None
+    whoami_name: _Path | None = None
 
     @model_validator(mode="before")
     @classmethod

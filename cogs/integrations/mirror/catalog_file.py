@@ -80,15 +80,18 @@ _WHY = {
     "string_pattern_mismatch": "it must be small letters, digits, - and _, and begin with a letter or a digit",
     "too_long": "it is too long, {max_length} at most",
     "too_short": "it is empty",
+    "literal_error": "it must be {expected}",
     "tuple_type": "it must be a list in square brackets",
 }
 
 
 def _why(error: ErrorDetails) -> str:
     names = [part for part in error["loc"] if isinstance(part, str)]
-    if names == ["provider"]:
-        return "provider: each provider is a table of its own, under [[provider]]"
     reason = error["msg"].removeprefix("Value error, ")
+    if names == ["provider"]:
+        # What is wrong with a provider as a whole says so itself.
+        table = "provider: each provider is a table of its own, under [[provider]]"
+        return reason if error["type"] == "value_error" else table
     if error["type"] in _WHY:
         reason = _WHY[error["type"]].format(**error.get("ctx", {}))
     return f"{'.'.join(names[1:]) or names[0]}: {reason}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from storage.integrations import (
@@ -13,6 +13,7 @@ from storage.integrations import (
     Integration,
     Operation,
     OutdatedError,
+    Proof,
 )
 
 from .accounts import Accounts
@@ -69,7 +70,8 @@ class Interrupted:
         before, gone, row = stored.get(operation.provider), None, None
         try:
             gone = [await self._accounts.account(one) for one in operation.account_ids].count(None)
-            row = await self._row(before, stored.synced_at)
+            proofs = (await self._ledger.proofs.of([operation.composio_user_id]))[operation.composio_user_id]
+            row = await self._row(before, stored.synced_at, proofs)
         except ComposioError as error:
             log.warning("could not look into an interrupted revoke of %s: %s", operation.provider, error)
             if self._clock() - operation.alive_until < GIVEN_UP:
@@ -86,10 +88,12 @@ class Interrupted:
             log.warning("a revoke of %s was interrupted: %s of %d gone", operation.provider, known, of)
         return True
 
-    async def _row(self, before: Integration, synced_at: datetime | None) -> Integration | None:
+    async def _row(
+        self, before: Integration, synced_at: datetime | None, proofs: Sequence[Proof]
+    ) -> Integration | None:
         """What Composio has of the provider now; None when it has left the catalogue."""
         provider = self._catalog.by_id.get(before.provider)
         if provider is None:
             return None
         accounts = await self._accounts.accounts(before.composio_user_id, provider.toolkits)
-        return derive(before, accounts, Seen(synced_at, self._clock()), ())
+        return derive(before, accounts, Seen(synced_at, self._clock()), proofs)

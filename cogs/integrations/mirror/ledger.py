@@ -124,6 +124,7 @@ class Ledger:
             if not error.unknown:
                 raise
             names = await self._was_recorded(seen, changes, at, error)
+        self.proofs.changed([seen.composio_user_id])
         written = [row.written() for row in changes if row.provider in names]
         self.left_alone = self.left_alone or len(written) < len(changes)
         await self._look_again(self.known.wrote(written, ticket))

@@ -44,7 +44,7 @@ class Seen(NamedTuple):
 class Plan:
     """What one sync found: the rows to write, and the providers to name, in catalogue order.
 
-    ``outdated`` are the proofs that say nothing any more of the account that they are about.
+    ``outdated`` are the ids of accounts of which something was proved that says nothing of them any more.
     """
 
     changes: tuple[Change, ...] = ()
@@ -54,7 +54,7 @@ class Plan:
     attention: tuple[Integration, ...] = ()
     unknown_toolkits: tuple[str, ...] = ()
     unknown_statuses: tuple[str, ...] = ()
-    outdated: tuple[Proof, ...] = ()
+    outdated: frozenset[str] = frozenset()
 
     def without(self, providers: Collection[str]) -> Plan:
         """The same plan with nothing said about *providers*."""
@@ -136,9 +136,9 @@ def _fits(proof: Proof, account: Account | None) -> bool:
     return account is not None and account.usable and account.updated_at <= proof.account_updated_at
 
 
-def _outdated(accounts: Iterable[Account], proofs: Iterable[Proof]) -> tuple[Proof, ...]:
+def _outdated(accounts: Iterable[Account], proofs: Iterable[Proof]) -> frozenset[str]:
     by_id = {account.id: account for account in accounts}
-    return tuple(proof for proof in proofs if not _fits(proof, by_id.get(proof.account_id)))
+    return frozenset(proof.account_id for proof in proofs if not _fits(proof, by_id.get(proof.account_id)))
 
 
 def _row(before: Integration, state: State, account: Account, seen: Seen) -> Integration:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -44,10 +45,10 @@ class Actor:
             reason=row.reason,
         )
 
-    def synced(self, at: datetime, plan: Plan) -> list[Event]:
-        """What the history remembers of what a sync changes."""
+    def synced(self, at: datetime, plan: Plan, checked: Collection[str] = ()) -> list[Event]:
+        """What the history remembers of what a sync changes; of the *checked* providers a check has shown it."""
         return [
-            self.event(Action.SYNC, at, change)
+            self.event(Action.CHECK if change.after.provider in checked else Action.SYNC, at, change)
             for change in plan.changes
             if change.before.condition != change.after.condition
         ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from storage.integrations import Condition, Event, Integration, Operation, OutdatedError, State
+from storage.integrations import Condition, Event, Integration, Operation, OutdatedError, Proof, State
 
 from .accounts import Account, Accounts
 from .catalog import Catalog, Provider
@@ -47,6 +47,7 @@ class Job:
     confirmed: Sequence[Account]
     before: Integration
     synced_at: datetime | None = None
+    proofs: Sequence[Proof] = ()
     receipts: list[AccountReceipt] = field(default_factory=list)
     ended_at: datetime | None = None
     told: Condition | None = None
@@ -66,7 +67,7 @@ class Job:
         """What was *seen* amounts to; when nothing could be seen, what is left as far as is known."""
         if seen is None and not self._were_all and stored.state is not State.NEWER:
             return stored  # another account may go on working
-        return derive(stored, self.left if seen is None else seen, Seen(self.synced_at, now), ())
+        return derive(stored, self.left if seen is None else seen, Seen(self.synced_at, now), self.proofs)
 
     @property
     def _were_all(self) -> bool:
@@ -152,6 +153,7 @@ class Revoker:
     async def _revoke(self, job: Job, run: Run[RevokeReceipt]) -> RevokeReceipt:
         stored = await self._ledger.stored(job.operation.composio_user_id)
         job.before, job.synced_at = stored.get(job.provider.id), stored.synced_at
+        await self._read_proofs(job)
         await self._ledger.begin(job.operation)
         run.progress(0, len(job.confirmed))
         self._jobs[job.operation.id] = job
@@ -192,6 +194,11 @@ class Revoker:
         unconfirmed = tuple(account for account in seen or () if account.id not in confirmed)
         return RevokeReceipt(tuple(job.receipts), row, unconfirmed)
 
+    async def _read_proofs(self, job: Job) -> None:
+        """After the rows: see `plan.make_plan`."""
+        user_id = job.operation.composio_user_id
+        job.proofs = (await self._ledger.proofs.of([user_id]))[user_id]
+
     async def _look(self, job: Job) -> list[Account] | None:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
@@ -212,6 +219,7 @@ class Revoker:
         try:
             for _ in range(ATTEMPTS):
                 stored = await self._ledger.stored(job.operation.composio_user_id)
+                await self._read_proofs(job)
                 row = job.row(stored.get(job.provider.id), seen, self._clock())
                 with suppress(OutdatedError):
                     await self._ledger.finish(job.operation, row, job.event(row))

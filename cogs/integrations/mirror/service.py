@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from storage.integrations import Event, Integration, Mirror, OutdatedError, State, Switched
+from storage.integrations import Besides, Event, Integration, Mirror, OutdatedError, State, Switched
 
 from .accounts import Accounts, Progress
 from .catalog import Catalog, Provider
@@ -80,13 +80,15 @@ class IntegrationService:
     async def _sync_once(self, composio_user_id: str, by: Actor, progress: Progress) -> SyncReport | None:
         # The rows are read before the accounts: whoever changes a row from here on moves its revision.
         seen = await self._ledger.read(composio_user_id)
+        proofs = (await self._ledger.proofs.of([composio_user_id]))[composio_user_id]
         at = self._clock()  # from here on Composio may change without our seeing it
         accounts = await self._accounts.accounts(composio_user_id, progress=progress)
-        plan = make_plan(accounts, seen, self._catalog, at, ())
+        plan = make_plan(accounts, seen, self._catalog, at, proofs)
         self._log(plan)
         rows = [change.after for change in plan.changes]
         try:
-            written = await self._ledger.record_sync(seen, rows, at, by.synced(at, plan))
+            besides = Besides(outdated=plan.outdated)
+            written = await self._ledger.record_sync(seen, rows, at, by.synced(at, plan), besides)
         except OutdatedError:
             return None
         left_alone = {row.provider for row in rows} - {row.provider for row in written}

@@ -174,6 +174,27 @@ BAD = {
     "a bad toolkit": (GOOD + 'toolkits = ["jira", "JIRA"]\n', 6, "toolkits: it must be small letters"),
     "too many steps": (GOOD + f"steps = {['Go.'] * 9}\n", 6, "steps: it is too long, 8 at most"),
     "a step that is a number": (GOOD + "steps = ['Go.', 2]\n", 6, "steps: it must be a text in quotes"),
+    "an auth config that is none": (
+        GOOD + 'auth_config = "jira"\n',
+        6,
+        "auth_config: it must be the id of an auth config",
+    ),
+    "an address without encryption": (
+        GOOD + 'whoami = "http://jira.example/me"\n',
+        6,
+        "whoami: it must be an address that begins with https://",
+    ),
+    "an address with a password": (
+        GOOD + 'whoami = "https://me:secret@jira.example"\n',
+        6,
+        "whoami: it must be an address",
+    ),
+    "another method": (
+        GOOD + 'whoami = "https://jira.example/me"\nwhoami_method = "PUT"\n',
+        7,
+        "whoami_method: it must be 'GET' or 'POST'",
+    ),
+    "a path with a hole": (GOOD + 'whoami_name = "viewer..email"\n', 6, "whoami_name: it must be names with dots"),
     "a single table": (
         GOOD.replace("[[provider]]", "[provider]"),
         1,

@@ -10,7 +10,7 @@ import pytest
 
 from bot.sandbox.faults import Before, Hang, Meanwhile, Refuse
 from bot.sandbox.standin import StandIn
-from cogs.integrations.mirror.connecting import Outcome
+from cogs.integrations.mirror.connecting import Ended, Outcome
 from cogs.integrations.mirror.errors import (
     ComposioBudgetError,
     ComposioBusyError,
@@ -54,6 +54,15 @@ async def test_who_asks_late_is_told_at_once(here: Connects, standin: StandIn) -
     connecting = await here.start()
     standin.allow(token(connecting))
     first = await ended(connecting)
+
+    assert await ended(connecting) is first
+
+
+async def test_what_was_told_stands(here: Connects) -> None:
+    connecting = await here.start()
+    first = Ended(Outcome.STOPPED)
+    connecting.end(first)
+    connecting.end(Ended(Outcome.CONNECTED))
 
     assert await ended(connecting) is first
 
@@ -343,8 +352,9 @@ async def test_an_error_before_the_link_is_asked_for_leaves_nothing(here: Connec
 async def test_dead_accounts_are_old_once_another_one_works(here: Connects, standin: StandIn) -> None:
     for status in ("EXPIRED", "FAILED", "REVOKED", "INITIATED", "INITIALIZING"):
         standin.connect("linear", id=f"ca_{status.lower()}", status=status, age=DAY)
-    off = standin.connect("linear", age=DAY)
-    standin.disable(off.id)
+    for status in ("ACTIVE", "EXPIRED"):  # somebody has switched them off
+        standin.disable(standin.connect("linear", id=f"ca_off_{status}", age=DAY).id)
+        standin.change(f"ca_off_{status}", status=status)
     dead = standin.connect("linear", id="ca_refused", age=DAY)
     await here.refused(dead)
     assert await here.connector.old_accounts(USER, LINEAR) == []

@@ -38,7 +38,7 @@ def test_a_later_sync_that_sees_the_same_account_changes_nothing() -> None:
 
     plan = make_plan([one], mirror(row), DEFAULT, NOON + DAY, [refused(one)])
 
-    assert (plan.changes, plan.outdated) == ((), ())
+    assert (plan.changes, plan.outdated) == ((), frozenset())
     assert [attention.provider for attention in plan.attention] == ["gmail"]
 
 
@@ -57,7 +57,7 @@ def test_an_account_that_has_changed_since_is_connected_and_its_proof_outdated()
     plan = make_plan([later], mirror(derived(connected(), [one], proof)), DEFAULT, NOON, [proof])
 
     assert plan.added == ("gmail",)
-    assert plan.outdated == (proof,)
+    assert plan.outdated == {"ca_1"}
 
 
 def test_a_new_account_takes_over() -> None:
@@ -112,4 +112,4 @@ def test_the_proofs_of_accounts_that_are_gone_or_unusable_are_outdated() -> None
 
     plan = make_plan([disabled._replace(is_disabled=True), kept], Mirror(USER), DEFAULT, NOON, proofs)
 
-    assert plan.outdated == tuple(proofs[:2])
+    assert plan.outdated == {"ca_1", "ca_2"}
