@@ -51,13 +51,16 @@ FINISHED = [0]
 # Before and after each statement, before each commit, and after it; a read has nothing to commit.
 # After the events are written, it is read who is to be told, and written of what.
 MOMENTS = {
-    "sync": 3 + 14,  # reads; writes the time, reads who revokes, writes the rows and the events
+    "sync": 3
+    + 3
+    + 14,  # reads the rows and the proofs; writes the time, reads who revokes, writes the rows and the events
     "toggle": 8,  # writes the switch, reads the row, writes the event
-    # reads; writes it down; reads; takes it away, writes the row and the event, and deletes what was proved
-    "revoke": 3 + 4 + 3 + 14,
+    # reads rows and proofs; writes it down; reads both; takes it away, writes the row and the event, and deletes
+    # what was proved
+    "revoke": 6 + 4 + 6 + 14,
 }
 # The moments after which a revoke is written down and not finished.
-UNDER_WAY = {"revoke": range(3 + 4, 3 + 4 + 3 + 14)}
+UNDER_WAY = {"revoke": range(6 + 4, 6 + 4 + 6 + 14)}
 
 
 @dataclass(frozen=True)

@@ -164,13 +164,14 @@ class TestTheUseCases:
         await use_cases.close()
         await gateway.close()
 
-    async def test_an_unchanged_sync_reads_once_and_writes_once(
+    async def test_an_unchanged_sync_reads_the_rows_and_then_the_proofs_and_writes_once(
         self, use_cases: UseCases, engine: AsyncEngine
     ) -> None:
         with counted(engine) as cost:
             await use_cases.service.sync(USER_ID)
 
-        assert cost == READ_AND_WRITE
+        # One after the other: a check in between moves the rows, and a plan without it is refused.
+        assert cost == Cost(reads=2, writes=1, begins=3, commits=1, rollbacks=2)
 
     async def test_a_list_reads_once(self, use_cases: UseCases, engine: AsyncEngine) -> None:
         with counted(engine) as cost:
@@ -194,9 +195,9 @@ class TestTheUseCases:
         with counted(engine) as cost:
             await use_cases.revoker.revoke(USER_ID, GMAIL, accounts)
 
-        # Each of the two transactions comes after a read, and who is to be told is read in the second, which also
-        # deletes what was proved of the accounts.
-        assert cost == Cost(reads=3, writes=1 + 4, begins=4, commits=2, rollbacks=2)
+        # Each of the two transactions comes after a read of the rows and one of the proofs. Who is to be told is read
+        # in the second, which also deletes what was proved of the accounts.
+        assert cost == Cost(reads=5, writes=1 + 4, begins=6, commits=2, rollbacks=4)
 
 
 @on_postgres
