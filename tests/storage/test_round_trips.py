@@ -195,8 +195,8 @@ class TestTheUseCases:
         with counted(engine) as cost:
             await use_cases.revoker.revoke(USER_ID, GMAIL, accounts)
 
-        # Each of the two transactions comes after a read of the rows and one of the proofs. Who is to be told is read
-        # in the second, which also deletes what was proved of the accounts.
+        # Each of the two transactions comes after a read of the rows and one of the proofs. Who is to be told is
+        # read in the second, which also deletes what was proved of the accounts.
         assert cost == Cost(reads=5, writes=1 + 4, begins=6, commits=2, rollbacks=4)
 
 
