@@ -12,7 +12,10 @@ import discord
 import pytest
 from discord import app_commands
 
-from bot.sandbox.faults import Hang, Refuse
+from bot.sandbox.faults import Refuse
+from cogs.integrations import guard, wishes
+from cogs.integrations.mirror.catalog import DEFAULT
+from cogs.integrations.mirror.errors import SettingsError
 from cogs.integrations.names import COG
 from tests.conftest import World, live
 from tests.hosts.host import bot_of, plugin
@@ -135,12 +138,29 @@ async def test_a_composio_that_cannot_be_asked_does_not_stop_the_start(
     assert "it is not known whether that can be proved" in caplog.text
 
 
-async def test_a_composio_that_stays_silent_does_not_hold_the_start_up(
-    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    command("github")
-    monkeypatch.setattr(live("wishes"), "PATIENCE_SECONDS", 0.1)
-    world.composio.fail(Hang(), path="*/toolkits/github", times=None)
+class Silent:
+    """Stands where the prover does, beside a Composio that never answers."""
 
-    assert await plugin(world, "load") == "done"
+    async def can_check(self, _: object) -> bool:
+        return bool(await asyncio.Event().wait())
+
+
+async def test_a_composio_that_stays_silent_does_not_hold_the_start_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(wishes, "PATIENCE_SECONDS", 0.05)
+    prover: Any = Silent()
+
+    async with asyncio.timeout(5):
+        await wishes.Wishes(DEFAULT, prover).refuse([guard.Wish("host.close", "github")] * 3)
+
     assert "Composio does not answer" in caplog.text
+
+
+async def test_an_app_that_nobody_knows_is_refused_though_composio_stays_silent() -> None:
+    prover: Any = Silent()
+
+    with pytest.raises(SettingsError, match=r"host\.write asks for verified_within of 'gihub'"):
+        await wishes.Wishes(DEFAULT, prover).refuse(
+            [guard.Wish("host.close", "github"), guard.Wish("host.write", "gihub")]
+        )
