@@ -1,7 +1,7 @@
 """The part of a bot that knows which apps are connected: ``await bot.load_extension("cogs.integrations")``.
 
-For a host's own commands: `requires_integration`, `require`, and what `of` gives. When a sync, a toggle or a
-revoke of this process changes a provider, ``on_integration_change`` is dispatched on the bot with an
+For a host's own commands: `requires_integration`, `require`, and what `of` gives. When a sync, a check, a toggle
+or a revoke of this process changes a provider, ``on_integration_change`` is dispatched on the bot with an
 `IntegrationChange`.
 
 discord.py imports this module on the event loop, so that it brings nothing heavy; `setup` does, in a thread.

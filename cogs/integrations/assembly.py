@@ -7,7 +7,6 @@ from . import hidden  # noqa: F401 – a host's own `storage` hides ours
 # isort: split
 
 import asyncio
-import logging
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -32,7 +31,7 @@ from .mirror import catalog, catalog_file
 from .mirror.access import Access
 from .mirror.batch import BatchReader
 from .mirror.connecting import Connector
-from .mirror.errors import CatalogError, ComposioError, SettingsError, UnknownProviderError
+from .mirror.errors import CatalogError, SettingsError
 from .mirror.freshness import Freshness
 from .mirror.known import Known
 from .mirror.ledger import Ledger
@@ -46,8 +45,7 @@ from .mirror.tenancy import Tenancy
 from .mirror.upkeep import Upkeep
 from .mirror.vigil import Vigil
 from .settings import IntegrationsSettings
-
-log = logging.getLogger(__name__)
+from .wishes import Wishes
 
 
 async def add_to(bot: AnyBot, settings: IntegrationsSettings | None, engine: AsyncEngine | None) -> None:
@@ -55,6 +53,7 @@ async def add_to(bot: AnyBot, settings: IntegrationsSettings | None, engine: Asy
     opened = Closing()
     try:
         await bot.add_cog(await _cog(bot, settings or IntegrationsSettings.read(), engine, opened))
+        guard.BOTS.add(bot)
     except BaseException:
         # discord.py does not call cog_unload when the name of the command or the cog is taken.
         await opened.close()
@@ -68,27 +67,26 @@ async def _cog(
     engine = await _engine(settings, engine, opened)
     gateway = await _gateway(settings, opened)
     mirror = _mirror(bot, settings, Store(engine), gateway, rules)
-    await _refuse_unprovable(mirror)
+    wishes = Wishes(rules.providers, mirror.prover)
+    await wishes.refuse(guard.wishes_of(bot))
     feed = await _feed(engine)
     upkeep = _upkeep(settings, feed, mirror)
     context = _context(bot, settings, mirror, upkeep)
     rounds = _rounds(settings, gateway, mirror.ledger, context)
-    vigil = Vigil(
-        prover=mirror.prover,
-        ledger=mirror.ledger,
-        interval=settings.verify_interval,
-        clock=discord.utils.utcnow,
-    )
+    vigil = _vigil(settings, mirror)
     opened.add(closing.LEDGER, mirror.ledger.close)
     # What runs by itself ends first. Then nobody is asked any more, and who waits gets an answer.
     asked = (context.questions.close, context.close, context.delivery.close)
     cases = (mirror.connector, mirror.prover, mirror.revoker, mirror.service)
     opened.add(closing.USE_CASES, *asked, *(case.close for case in cases))
     opened.add(closing.FEED, feed.close)
-    opened.add(closing.UPKEEP, upkeep.close, mirror.servers.close, context.boards.close, rounds.close, vigil.close)
+    by_itself = (upkeep, mirror.servers, context.boards, rounds, vigil, wishes)
+    opened.add(closing.UPKEEP, *(part.close for part in by_itself))
     rounds.start()
     vigil.start()
-    return IntegrationsCog(bot, context=context, servers=mirror.servers, upkeep=upkeep, resources=opened)
+    cog = IntegrationsCog(bot, context=context, servers=mirror.servers, upkeep=upkeep, resources=opened)
+    cog.wished = wishes.came
+    return cog
 
 
 class _Rules(NamedTuple):
@@ -128,22 +126,6 @@ def _mirror(
     on["outdate"] = service.outdate
     servers = _servers(bot, settings, ledger)
     return _Mirror(rules, ledger, servers, service, Revoker(**on), Connector(**on), Prover(**on))
-
-
-async def _refuse_unprovable(mirror: _Mirror) -> None:
-    """Raise `SettingsError` where a host's command wants proof of an app that cannot be asked for one."""
-    for name in sorted(guard.WANTED):
-        wish = f"a command asks for verified_within of {name!r}"
-        try:
-            provider = mirror.rules.providers.find(name)
-            if not await mirror.prover.can_check(provider):
-                raise SettingsError(
-                    f"{wish}, which has no address that tells who is signed in: name one in the catalogue (whoami)"
-                )
-        except UnknownProviderError as error:
-            raise SettingsError(f"{wish}, which is no app of the catalogue") from error
-        except ComposioError as error:
-            log.warning("%s, and it is not known whether that can be proved: %s", wish, error)
 
 
 def _upkeep(settings: IntegrationsSettings, feed: ChangeFeed, mirror: _Mirror) -> Upkeep:
@@ -201,6 +183,15 @@ def _rounds(settings: IntegrationsSettings, gateway: ComposioGateway, ledger: Le
         tenancy=context.tenancy,
         hearing=context.freshness,
         pace=Pace(settings.sync_interval, clock),
+    )
+
+
+def _vigil(settings: IntegrationsSettings, mirror: _Mirror) -> Vigil:
+    return Vigil(
+        prover=mirror.prover,
+        ledger=mirror.ledger,
+        interval=settings.verify_interval,
+        clock=discord.utils.utcnow,
     )
 
 

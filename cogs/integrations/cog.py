@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,7 +31,7 @@ from .chat.answer import Interaction, Place, Reply
 from .chat.context import Context
 from .chat.targets import ChannelOption
 from .closing import Closing
-from .guard import AnyBot
+from .guard import AnyBot, Wish
 from .mirror.servers import Servers
 from .mirror.upkeep import CLEAN_SECONDS, LOOK_SECONDS, Upkeep
 from .names import COG
@@ -47,7 +47,12 @@ class IntegrationsCog(
     group_name="integrations",
     group_description="See and manage the apps that this bot can use",
 ):
-    """``/integrations``. *resources* are closed when the cog is removed."""
+    """``/integrations``. *resources* are closed when the cog is removed.
+
+    ``wished`` is told of commands that a host makes later and that want proof: see `guard`.
+    """
+
+    wished: Callable[[Wish], None]
 
     def __init__(
         self, bot: AnyBot, *, context: Context, servers: Servers, upkeep: Upkeep, resources: Closing

@@ -7,7 +7,8 @@ import inspect
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from types import FunctionType
-from typing import Any, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
+from weakref import WeakSet
 
 import discord
 from discord.ext import commands
@@ -15,9 +16,22 @@ from discord.ext import commands
 from .names import COG, NOT_LOADED
 
 AnyBot: TypeAlias = commands.Bot | commands.AutoShardedBot
-# The apps that commands want to be proved: whether that can be is asked when the plugin is loaded.
-WANTED: set[str] = set()
 _Command = TypeVar("_Command", bound=Callable[..., Coroutine[Any, Any, Any]])
+
+
+class Wish(NamedTuple):
+    """A host's command that runs only where an app is proved to work."""
+
+    command: str
+    provider: str
+
+
+# Of commands that need not have been added to a bot yet.
+WISHES: set[Wish] = set()
+# Those that have loaded the plugin since this module was imported; by now they may have another, or none.
+BOTS: WeakSet[AnyBot] = WeakSet()
+# On the callback of a command: a reload makes this module anew, and the host's commands stay.
+_WISHES = "__integrations_wishes__"
 
 
 @runtime_checkable
@@ -25,9 +39,10 @@ class Integrations(Protocol):
     """What the loaded plugin answers; `of` gives it.
 
     All answers come from memory, which keeps what the servers have that this bot serves here. They are never older
-    than the last sync, toggle or revoke of this process, also when a revoke could not be stored yet. What anything
-    else writes to the database they know within one second on PostgreSQL, and within five on SQLite or behind a
-    pooler that cannot ``LISTEN``, while the database can be read; docs/how-it-stays-right.md names the exceptions.
+    than the last sync, check, toggle or revoke of this process, also when a revoke could not be stored yet. What
+    anything else writes to the database they know within one second on PostgreSQL, and within five on SQLite or
+    behind a pooler that cannot ``LISTEN``, while the database can be read; docs/how-it-stays-right.md names the
+    exceptions.
     """
 
     async def require(
@@ -85,7 +100,11 @@ async def require(
     verified_within: timedelta | None = None,
     ephemeral: bool = True,
 ) -> bool:
-    """`Integrations.require` of the bot that received the interaction; when it is not loaded, the same refusal."""
+    """`Integrations.require` of the bot that received the interaction; when it is not loaded, the same refusal.
+
+    Raises `TypeError` or `ValueError` when *verified_within* is no time longer than nothing.
+    """
+    _refuse_wrong(verified_within)
     try:
         integrations = of(interaction.client)
     except LookupError:
@@ -106,7 +125,8 @@ def requires_integration(
     ephemeral answer and the command does not run; no error reaches the host's handler. With *verified_within*, a
     time longer than nothing, it must also be proved to work: see `Integrations.require`.
     """
-    _want(provider, verified_within)
+    _refuse_wrong(verified_within)
+    wish = functools.partial(_wish, provider, verified_within)
     asked = functools.partial(require, provider=provider, verified_within=verified_within, ephemeral=ephemeral)
 
     def decorate(callback: _Command) -> _Command:
@@ -123,19 +143,45 @@ def requires_integration(
 
         # discord.py looks the names of annotations up in the globals of the function that it is given.
         moved = FunctionType(guarded.__code__, callback.__globals__, closure=guarded.__closure__)
-        return cast("_Command", functools.update_wrapper(moved, callback))
+        return cast("_Command", wish(functools.update_wrapper(moved, callback)))
 
     return decorate
 
 
-def _want(provider: str, verified_within: object) -> None:
+def _refuse_wrong(verified_within: object) -> None:
     if verified_within is None:
         return
     if not isinstance(verified_within, timedelta):
         raise TypeError("verified_within must be a datetime.timedelta")
     if verified_within <= timedelta(0):
         raise ValueError("verified_within must be longer than nothing")
-    WANTED.add(provider)
+
+
+class _Hears(Protocol):
+    def wished(self, wish: Wish) -> None: ...
+
+
+def _wish(provider: str, verified_within: timedelta | None, callback: Callable[..., Any]) -> Callable[..., Any]:
+    """The same callback, once it is known of it what it wants to be proved."""
+    if verified_within is None:
+        return callback
+    wish = Wish(f"{callback.__module__}.{callback.__qualname__}", provider)
+    for cog in [bot.get_cog(COG) for bot in BOTS]:
+        if isinstance(cog, Integrations):
+            cast("_Hears", cog).wished(wish)
+    WISHES.add(wish)
+    setattr(callback, _WISHES, (*getattr(callback, _WISHES, ()), wish))
+    return callback
+
+
+def wishes_of(bot: AnyBot) -> set[Wish]:
+    """What its commands want, and those that were made and not added to it yet."""
+    commands = [
+        *bot.tree.walk_commands(),
+        *(one for guild in bot.guilds for one in bot.tree.walk_commands(guild=guild)),
+    ]
+    callbacks = [one.callback for one in commands if isinstance(one, discord.app_commands.Command)]
+    return WISHES.union(*(map(Wish._make, getattr(each, _WISHES, ())) for each in callbacks))
 
 
 def _interaction(args: tuple[Any, ...]) -> discord.Interaction[Any]:

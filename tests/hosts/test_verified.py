@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from importlib import import_module
 from typing import Any
 
 import discord
@@ -12,8 +11,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.sandbox.faults import Refuse
-from cogs.integrations import guard, requires_integration
-from cogs.integrations.names import COG
+from cogs.integrations import guard, require, requires_integration
 from tests.conftest import World, labels, shown
 from tests.hosts.host import bot_of, plugin
 from tests.hosts.work import connected, needs_reconnecting, one_answer
@@ -38,7 +36,7 @@ class Proved(commands.Cog):
 
 @pytest.fixture(autouse=True)
 def _nobody_wants_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "WANTED", set())
+    monkeypatch.setattr(guard, "WISHES", set())
 
 
 @pytest.fixture
@@ -128,28 +126,7 @@ def test_no_time_at_all_is_refused() -> None:
         requires_integration("github", verified_within=timedelta(0))
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("google docs", "has no address that tells who is signed in"),
-        ("gihub", "is no app of the catalogue"),
-    ],
-)
-async def test_an_app_that_cannot_be_proved_is_refused_at_load(
-    world: World, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
-) -> None:
-    # A load that fails takes the modules away, and the next one makes them anew.
-    monkeypatch.setattr(import_module("cogs.integrations.guard"), "WANTED", {name})
-
-    assert reason in await plugin(world, "load")
-    assert COG not in bot_of(world).cogs
-
-
-async def test_a_composio_that_cannot_be_asked_does_not_stop_the_start(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(import_module("cogs.integrations.guard"), "WANTED", {"github"})
-    world.composio.fail(Refuse(500), path="*/toolkits/github", times=None)
-
-    assert await plugin(world, "load") == "done"
-    assert COG in bot_of(world).cogs
+async def test_the_plain_question_takes_a_time_span_too(world: World) -> None:
+    interaction: Any = world
+    with pytest.raises(ValueError, match="longer than nothing"):
+        await require(interaction, "github", verified_within=-HOUR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
 import discord
@@ -10,7 +11,7 @@ import discord
 from storage.integrations import Integration, State
 
 from ..mirror.catalog import Provider
-from ..mirror.errors import NotConnectedError, OldButtonError, Right
+from ..mirror.errors import NotConnectedError, OldButtonError, Right, StorageUnavailableError
 from . import freshness, verify
 from .answer import Answer, Interaction, Place, Reply
 from .buttons import ActionButton, dashboard, row_of, switch, ways
@@ -26,10 +27,11 @@ from .troubles import for_error
 async def show(context: Context, reply: Reply, name: str) -> None:
     """One provider's card, for the person alone."""
     _, provider = context.asked(reply.interaction, name)
-    mirror = await context.look(reply.interaction)
-    row = mirror.get(provider.id)
-    embed = _embed(context, provider, row, mirror.synced_at)
-    await _add_proof(context, reply, row, embed)
+    async with reply.soon():
+        mirror = await context.look(reply.interaction)
+        row = mirror.get(provider.id)
+        embed = _embed(context, provider, row, mirror.synced_at)
+        await _add_proof(context, reply, row, embed)
     await reply.show(Answer(embed, _view(context, reply.interaction, provider, row)))
 
 
@@ -37,8 +39,9 @@ async def _add_proof(context: Context, reply: Reply, row: Integration, embed: di
     """Whether it was seen to work, and as whom: that is personal, and only for those who manage the server."""
     if verify.offered(row) and may(reply.interaction, Right.MANAGE_SERVER):
         provider = context.catalog.by_id[row.provider]
-        proof = await context.prover.proof(row.composio_user_id, provider)
-        embed.add_field(name="Check", value=verify.known(proof), inline=False)
+        with suppress(StorageUnavailableError):  # it has logged itself, and the rest of the card is true
+            proof = await context.prover.proof(row.composio_user_id, provider)
+            embed.add_field(name="Check", value=verify.known(proof), inline=False)
 
 
 async def toggle(context: Context, reply: Reply, name: str, enabled: bool | None) -> None:
@@ -51,15 +54,15 @@ async def toggle(context: Context, reply: Reply, name: str, enabled: bool | None
         guild_id = interaction.guild_id or 0
         async with reply.soon():
             moved = await context.service.toggle(user_id, guild_id, provider, enabled, actor(interaction))
+            notice = _switched(moved.row, changed=moved.changed)
+            embed = _embed(context, provider, moved.row, moved.synced_at, notice)
+            await _add_proof(context, reply, moved.row, embed)
     except NotConnectedError as error:
         again = error.state is State.NEEDS_RECONNECT
         now = context.connects(interaction)
         view = row_of(*ways(provider, again=again, now=now), dashboard(context.dashboard_url))
         await reply.add(Answer(text=for_error(error), view=view))
         return
-    notice = _switched(moved.row, changed=moved.changed)
-    embed = _embed(context, provider, moved.row, moved.synced_at, notice)
-    await _add_proof(context, reply, moved.row, embed)
     await reply.show(Answer(embed, _view(context, interaction, provider, moved.row)))
 
 

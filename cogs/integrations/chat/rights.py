@@ -9,7 +9,7 @@ from ..mirror.errors import MissingRightError, Right, TooSoonError
 from ..mirror.results import Actor
 from .answer import Interaction
 
-# One sync for a person in five seconds: enough to see the effect of the last one first.
+# One sync or check for a person in five seconds: enough to see the effect of the last one first.
 SYNC_COOLDOWN_SECONDS = 5.0
 
 
@@ -45,7 +45,7 @@ def actor(interaction: Interaction) -> Actor:
 
 
 class CoolDown:
-    """One sync for each person in a while."""
+    """One sync or check for each person in a while."""
 
     def __init__(self) -> None:
         self._buckets = commands.CooldownMapping[Interaction](

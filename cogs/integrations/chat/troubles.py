@@ -70,7 +70,7 @@ def for_error(error: IntegrationError) -> str:
         case NotConnectedError():
             return f"{clean(error.label)} {_NOT_CONNECTED[error.state]}"
         case TooSoonError():
-            return f"You have just synced. {_again(error.retry_after)}"
+            return f"You have just asked. {_again(error.retry_after)}"
         case OldButtonError():
             return "This button is from another version of the bot. Use `/integrations list`."
         case _:

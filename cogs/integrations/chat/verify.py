@@ -14,7 +14,7 @@ from ..mirror.plan import REFUSED
 from .answer import Answer, Place, Reply
 from .buttons import ActionButton, row_of, ways
 from .context import Context, log_trouble
-from .limits import DESCRIPTION, GREEN, ORANGE, limited
+from .limits import DESCRIPTION, GREEN, GREY, ORANGE, limited
 from .presses import Press
 from .progress import follow
 from .rights import actor, require
@@ -65,7 +65,7 @@ def _one(context: Context, reply: Reply, finding: Finding) -> Answer:
 
 def _table(report: CheckReport) -> discord.Embed:
     if not report.findings:
-        return discord.Embed(title="Nothing to check", description="No app is connected here.", colour=ORANGE)
+        return discord.Embed(title="Nothing to check", description="No app is connected here.", colour=GREY)
     asked = f"This asked the apps {_times(report.probes)}, {ago(report.at)}."
     lines = limited([line(finding) for finding in report.findings], DESCRIPTION - size(asked) - 2)
     good = sum(finding.verdict is Verdict.WORKS for finding in report.findings)

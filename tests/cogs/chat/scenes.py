@@ -9,22 +9,25 @@ from typing import cast
 
 import discord
 
-from cogs.integrations.chat import card, connect, history, howto, overview, refusal, report, revocation
+from cogs.integrations.chat import card, connect, history, howto, overview, refusal, report, revocation, verify
 from cogs.integrations.chat.answer import Answer, Interaction
 from cogs.integrations.chat.buttons import ActionButton
 from cogs.integrations.mirror.accounts import Account
-from cogs.integrations.mirror.catalog import Catalog
+from cogs.integrations.mirror.catalog import Catalog, Provider
 from cogs.integrations.mirror.connecting import Ended
 from cogs.integrations.mirror.connecting import Outcome as HowItEnded
+from cogs.integrations.mirror.errors import ProbeForbiddenError
+from cogs.integrations.mirror.findings import CheckReport, Finding, Why
 from cogs.integrations.mirror.links import Link
-from cogs.integrations.mirror.plan import Plan
+from cogs.integrations.mirror.plan import REFUSED, Plan
 from cogs.integrations.mirror.results import RevokeReceipt, SyncReport
 from cogs.integrations.mirror.revoke import AccountReceipt, Outcome
-from storage.integrations import Condition, Event, Integration, Mirror, State
+from storage.integrations import Condition, Event, Integration, Mirror, Proof, State, Verdict
 from tests.cogs.chat.stage import (
     ADMIN,
     DASHBOARD,
     NOON,
+    USER,
     WORKS,
     Behind,
     Kept,
@@ -44,9 +47,15 @@ def listed(catalog: Catalog, stored: Mirror, number: int = 1, *, notice: str | N
 
 
 async def carded(
-    catalog: Catalog, stored: Mirror, name: str, permissions: discord.Permissions = ADMIN, *, toggled: bool = False
+    catalog: Catalog,
+    stored: Mirror,
+    name: str,
+    permissions: discord.Permissions = ADMIN,
+    *,
+    toggled: bool = False,
+    proof: Proof | None = None,
 ) -> Answer:
-    reply, context = Kept(permissions), context_over(Behind(stored), catalog)
+    reply, context = Kept(permissions), context_over(Behind(stored, proof_=proof), catalog)
     if toggled:
         await card.toggle(context, reply, name, enabled=None)
     else:
@@ -137,6 +146,38 @@ async def asked_about_old(catalog: Catalog, accounts: Sequence[Account], name: s
     return reply.answer
 
 
+async def verified(catalog: Catalog, findings: Sequence[Finding], *, one: bool = False) -> Answer:
+    """What a check of all is answered with, or of the *one* that was named."""
+    behind = Behind(mirror(), checked=CheckReport(tuple(findings), len(findings), NOON))
+    reply = Kept()
+    await verify.command(context_over(behind, catalog), reply, findings[0].provider.id if one else None)
+    return reply.answer
+
+
+async def unproved(catalog: Catalog, finding: Finding, permissions: discord.Permissions = ADMIN) -> Answer:
+    """What a person is told whose command needs proof, when a check has found this."""
+    person = Person(permissions)
+    behind = Behind(mirror(replace(WORKS, provider=finding.provider.id)), checked=CheckReport((finding,), 1, NOON))
+    context = context_over(behind, catalog)
+    name = finding.provider.id
+    assert not await refusal.require(context, cast("Interaction", person), name, timedelta(hours=1))
+    [answer] = person.told
+    return answer
+
+
+def all_findings(app: Provider, row: Integration, whom: str | None) -> list[Finding]:
+    """Whatever a check can find of an app, as whomever."""
+    refused = replace(row, state=State.NEEDS_RECONNECT, status=REFUSED)
+    return [
+        Finding(app, row, Verdict.WORKS, whom),
+        Finding(app, row, Verdict.ACCEPTED),
+        Finding(app, row, Verdict.REFUSED),
+        Finding(app, refused, Verdict.REFUSED),
+        *(Finding(app, row, why=why, status=404) for why in Why),
+        Finding(app, row, error=ProbeForbiddenError()),
+    ]
+
+
 async def everything(text: str) -> AsyncIterator[Answer]:
     """All of it, with *text* wherever others may write."""
     app = provider("jira", text, category=text, description=text, steps=(text,))
@@ -163,6 +204,14 @@ async def _about(catalog: Catalog, row: Integration, text: str) -> AsyncIterator
     yield await instructed(catalog, stored, "jira")
     yield await verdict(catalog, stored, "jira")
     yield await offered(catalog, stored, "jira")
+    for finding in all_findings(catalog.providers[0], row, text):
+        yield await verified(catalog, [finding], one=True)
+        yield await verified(catalog, [finding, finding])
+        if finding.verdict is not Verdict.WORKS:
+            yield await unproved(catalog, finding)
+    for verdict_ in Verdict:
+        proof = Proof(USER, "jira", "ca_1", NOON, NOON, verdict_, text)
+        yield await carded(catalog, stored, "jira", proof=proof)
     for how in HowItEnded:
         yield await offered(catalog, stored, "jira", ended=Ended(how, row, (account(name=text),)))
     if row.condition is not Condition.CONNECTED:

@@ -16,12 +16,13 @@ from cogs.integrations.mirror.access import Refusal
 from cogs.integrations.mirror.accounts import Account
 from cogs.integrations.mirror.catalog import DEFAULT, Catalog, Provider
 from cogs.integrations.mirror.connecting import Ended as Finished
+from cogs.integrations.mirror.findings import CheckReport, Finding
 from cogs.integrations.mirror.freshness import Freshness
 from cogs.integrations.mirror.links import Link
 from cogs.integrations.mirror.plan import Plan
 from cogs.integrations.mirror.results import Actor, RevokeReceipt, SyncReport
 from cogs.integrations.mirror.tenancy import Tenancy
-from storage.integrations import Action, Condition, Event, Integration, Mirror, State, Switched
+from storage.integrations import Action, Condition, Event, Integration, Mirror, Proof, State, Switched
 from tests.conftest import GUILD_ID, USER_ID
 
 USER = USER_ID
@@ -59,12 +60,12 @@ def mirror(*rows: Integration, synced_at: datetime | None = NOON) -> Mirror:
 class Ended:
     """Stands where a run does that has ended."""
 
-    receipt: RevokeReceipt
+    receipt: Any
 
     async def ended(self, _seconds: float) -> bool:
         return True
 
-    async def report(self) -> RevokeReceipt:
+    async def report(self) -> Any:
         return self.receipt
 
 
@@ -94,6 +95,8 @@ class Behind:
     accounts_: Sequence[Account] = ()
     receipt: RevokeReceipt | None = None
     connecting: Offered | None = None
+    proof_: Proof | None = None
+    checked: CheckReport | None = None
 
     async def start(self, *_: object) -> Offered:
         assert self.connecting is not None
@@ -127,8 +130,16 @@ class Behind:
     async def accounts(self, _user_id: str, _provider: Provider) -> Sequence[Account]:
         return self.accounts_
 
-    async def proof(self, _user_id: str, _provider: Provider) -> None:
-        return None
+    async def proof(self, _user_id: str, _provider: Provider) -> Proof | None:
+        return self.proof_
+
+    def start_check(self, *_: object) -> Ended:
+        assert self.checked is not None
+        return Ended(self.checked)
+
+    async def proved(self, *_: object) -> Finding | None:
+        assert self.checked is not None
+        return self.checked.findings[0]
 
     def start_revoke(self, *_: object) -> Ended:
         assert self.receipt is not None

@@ -11,7 +11,7 @@ from cogs.integrations.mirror.catalog import DEFAULT
 from storage.integrations import Integration, State
 from tests.cogs.chat.scenes import carded
 from tests.cogs.chat.stage import ADMIN, BROKEN, MANAGER, MEMBER, USER, WORKS, buttons_of, mirror
-from tests.conftest import World, card_of, labels, labels_of, message_of, shown, synced, text
+from tests.conftest import World, card_of, labels, labels_of, live, message_of, shown, synced, text
 
 OFF = replace(WORKS, enabled=False)
 MISSING = Integration(USER, "gmail")
@@ -132,6 +132,7 @@ async def test_a_cards_button_shows_the_instructions(world: World) -> None:
     ("label", "answer"),
     [
         ("Disable", "Only people with the permission **Manage Server** may do this."),
+        ("Check now", "Only people with the permission **Manage Server** may do this."),
         ("Revoke", "Only an administrator may do this."),
     ],
 )
@@ -148,6 +149,23 @@ async def test_a_press_is_checked_though_the_card_was_opened_by_who_might(
 
     assert answer in [followup.content for followup in pressed.followups] or shown(pressed) == answer
     assert "🟢 **Gmail** · Connected" in shown(await world.member.slash(world.channel, "integrations list"))
+
+
+async def test_a_card_shows_what_is_known_when_proofs_cannot_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.composio.connect("gmail")
+    await synced(world)
+
+    async def broken(*_: object) -> None:
+        raise live("mirror.errors").StorageUnavailableError("ref")
+
+    monkeypatch.setattr(live("mirror.proofs").Proofs, "deciding", broken)
+
+    toggled = await world.manager.slash(world.channel, "integrations toggle", provider="gmail")
+
+    assert "Switched off here." in shown(toggled)
+    assert "Check:" not in shown(toggled)
 
 
 # The command

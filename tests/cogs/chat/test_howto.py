@@ -60,7 +60,7 @@ async def test_i_have_connected_it_has_the_cool_down_of_a_sync(world: World) -> 
 
     pressed = await world.member.click(howto, label="I've connected it")
 
-    assert shown(pressed) == "You have just synced. Try again in 5 seconds."
+    assert shown(pressed) == "You have just asked. Try again in 5 seconds."
 
 
 async def test_i_have_connected_it_is_not_answered_by_what_was_read_a_moment_before(world: World) -> None:

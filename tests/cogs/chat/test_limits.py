@@ -23,9 +23,10 @@ from cogs.integrations.mirror.errors import ComposioUnavailableError, Trouble
 from cogs.integrations.mirror.plan import Plan
 from cogs.integrations.mirror.results import RevokeReceipt
 from cogs.integrations.mirror.revoke import AccountReceipt, Outcome
-from storage.integrations import Action, Condition, Event, EventOutcome, Integration, Mirror, State
+from storage.integrations import Action, Condition, Event, EventOutcome, Integration, Mirror, Proof, State, Verdict
 from tests.cogs.chat.scenes import (
     LINK,
+    all_findings,
     asked,
     asked_about_old,
     carded,
@@ -36,7 +37,9 @@ from tests.cogs.chat.scenes import (
     reported,
     revoked,
     told,
+    unproved,
     verdict,
+    verified,
 )
 from tests.cogs.chat.stage import NOON, USER, WORKS, account, event, mirror, provider
 from tests.cogs.chat.worlds import catalogs, every_world, filled, long_texts, many_accounts, units, worlds
@@ -146,6 +149,21 @@ async def about_one(catalog: Catalog, stored: Mirror, name: str) -> AsyncIterato
         yield await offered(catalog, stored, name, ended=Ended(how, stored.get(name), (account(),) * 999))
     if stored.get(name).condition is not Condition.CONNECTED:
         yield await refused(catalog, stored, name)
+
+
+@given(worlds(), long_texts)
+@every_world
+async def test_everything_that_a_check_says_fits(world: tuple[Catalog, Mirror], whom: str) -> None:
+    catalog, stored = world
+    owner = filled(whom, 200)
+    found = [all_findings(one, stored.get(one.id), owner) for one in catalog.providers]
+    for kind, finding in enumerate(found[0]):
+        assert_fits(await verified(catalog, [finding], one=True))
+        assert_fits(await verified(catalog, [each[kind] for each in found]))
+        if finding.verdict is not Verdict.WORKS:
+            assert_fits(await unproved(catalog, finding))
+    proof = Proof(USER, catalog.providers[0].id, "ca_1", NOON, NOON, Verdict.WORKS, owner)
+    assert_fits(await carded(catalog, stored, catalog.providers[0].id, proof=proof))
 
 
 @given(worlds(), long_texts, st.sampled_from([0, 1, 300]), st.booleans())

@@ -8,9 +8,10 @@ import discord
 import pytest
 
 from cogs.integrations.mirror.catalog import DEFAULT
-from storage.integrations import Integration, State
-from tests.cogs.chat.scenes import refused
-from tests.cogs.chat.stage import ADMIN, BROKEN, MANAGER, MEMBER, NOON, USER, WORKS, buttons_of, mirror
+from cogs.integrations.mirror.findings import Finding
+from storage.integrations import Integration, State, Verdict
+from tests.cogs.chat.scenes import refused, unproved
+from tests.cogs.chat.stage import ADMIN, BROKEN, GMAIL, MANAGER, MEMBER, NOON, USER, WORKS, buttons_of, mirror
 
 AGE = f"Checked <t:{int(NOON.timestamp())}:R>."
 OFF = (
@@ -64,3 +65,21 @@ async def test_before_the_first_sync_a_refusal_has_no_age() -> None:
     answer = await refused(DEFAULT, mirror(synced_at=None), "gmail")
 
     assert answer.text == "🔴 This needs Gmail, which is not connected."
+
+
+async def test_what_was_switched_off_while_it_was_tried_is_refused() -> None:
+    finding = Finding(GMAIL, replace(WORKS, enabled=False), Verdict.WORKS, "anna@example.com")
+
+    answer = await unproved(DEFAULT, finding, MANAGER)
+
+    assert answer.text == OFF
+    assert buttons_of(answer) == ["Enable"]
+
+
+async def test_of_two_accounts_the_other_one_is_still_to_be_tried() -> None:
+    answer = await unproved(DEFAULT, Finding(GMAIL, WORKS, Verdict.REFUSED), MEMBER)
+
+    assert answer.text == (
+        "🟠 This needs Gmail to be proved to work: "
+        "Gmail refused one access when it was tried; try again for the other one."
+    )

@@ -104,7 +104,7 @@ async def test_syncing_twice_in_a_moment_asks_for_patience(world: World) -> None
     again = await world.member.slash(world.channel, "integrations sync")
 
     assert again.ephemeral
-    assert "You have just synced. Try again in 5 seconds." in shown(again)
+    assert "You have just asked. Try again in 5 seconds." in shown(again)
 
 
 async def test_somebody_else_may_sync_meanwhile(world: World) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
 import pytest
 
 from bot.sandbox.faults import Alter, Fault, Html, Raw, Refuse
-from tests.conftest import World, card_of, labels, message_of, shown, synced
+from tests.conftest import World, card_of, labels, live, message_of, shown, synced, text_of
 
 PROXY = "*/tools/execute/proxy"
 ANNA = "anna@example.com"
+# Of a timer that ends before SimCord's patience does, SimCord would wait for the real end.
+SECONDS = 20.0
 
 
 async def verify(world: World, provider: str | None = "gmail") -> str:
@@ -145,6 +148,70 @@ async def test_the_button_on_the_card_checks(world: World) -> None:
 
     assert result.ephemeral
     assert f"Works, checked just now · as {ANNA}" in shown(result)
+
+
+async def test_whose_it_is_comes_into_nothing_that_others_may_see(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    account = world.composio.connect("gmail", owner=ANNA)
+    ops = world.guild.create_text_channel("ops")
+    await synced(world)
+    await world.admin.slash(world.channel, "integrations alerts", channel=ops)
+    await world.admin.slash(world.channel, "integrations board", channel=ops)
+
+    assert ANNA in await verify(world)
+    await world.member.slash(world.channel, "integrations list")
+    await world.env.advance_time(10)
+    world.composio.kill_token(account.id)
+    assert ANNA not in await verify(world)
+    await world.env.advance_time(10)
+
+    posted = [*ops.history(), *(one for one in world.channel.history() if not one.flags.ephemeral)]
+    said = [text_of(one.content, one.embeds) for one in posted]
+    assert any("Gmail refused the access when it was tried" in one for one in said)  # the alert
+    assert any("🟠 **Gmail** · Needs reconnecting" in one for one in said)  # the board
+    assert not any(ANNA in one for one in said)
+    # The database's driver logs what it stores, and Discord's what it sends, when somebody wants all of it.
+    logs = [
+        one.getMessage() for one in caplog.records if not one.name.startswith(("aiosqlite", "discord", "simcord"))
+    ]
+    assert logs
+    assert not any(ANNA in one for one in logs)
+
+
+async def test_a_check_that_takes_long_says_how_far_it_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.composio.connect("gmail")
+    world.composio.connect("github")
+    await synced(world)
+    gateway, slow = live("composio.gateway").ComposioGateway, asyncio.Event()
+    probe, tried = gateway.probe, list[str]()
+
+    async def slowly(itself: Any, account_id: str, endpoint: Any) -> Any:
+        tried.append(account_id)
+        if len(tried) == 2:
+            await world.env.external_wait(slow.wait(), reason="the app is slow")
+        return await probe(itself, account_id, endpoint)
+
+    monkeypatch.setattr(gateway, "probe", slowly)
+    monkeypatch.setattr(live("chat.progress"), "PROGRESS_SECONDS", SECONDS)
+
+    result = await world.admin.slash(world.channel, "integrations verify")
+    await world.env.advance_time(SECONDS + 1)
+
+    assert shown(result) == "Checking… 1 of 2"
+    slow.set()
+    await world.env.settle()
+    assert "2 apps proved to work" in shown(result)
+    assert "Checking" not in shown(result)
+
+
+async def test_two_checks_in_a_row_have_to_wait(world: World) -> None:
+    world.composio.connect("gmail")
+    await synced(world)
+    await verify(world)
+
+    assert await verify(world) == "You have just asked. Try again in 5 seconds."
 
 
 @pytest.mark.parametrize(
