@@ -72,6 +72,7 @@ async def _cog(
     vigil = Vigil(
         prover=mirror.prover,
         ledger=mirror.ledger,
+        tenancy=mirror.rules.tenancy,
         interval=settings.verify_interval,
         clock=discord.utils.utcnow,
     )
