@@ -53,6 +53,11 @@ async def scenes(world: World) -> AsyncIterator[Shot]:
     yield "card-expired", max_, _message(await max_.select(listed, ["notion"]))
     yield "toggle", ada, await _use(ada, world, "toggle", provider="googledocs", enabled=False)
     yield "howto", max_, await _use(max_, world, "howto", provider="notion")
+    offer = await ada.slash(world.channel, "integrations connect", provider="linear")
+    yield "connect", ada, _message(offer)
+    world.composio.allow(next(reversed(world.composio.links)), owner="ada@example.com")
+    await world.env.advance_time(12)
+    yield "connected", ada, _message(offer)  # the same message, as it is now
     yield "refusal", max_, _message(await max_.slash(world.channel, "minutes"))
     question = await ada.slash(world.channel, "integrations revoke", provider="github")
     yield "revoke", ada, _message(question)

@@ -7,6 +7,7 @@ from . import hidden  # noqa: F401 – a host's own `storage` hides ours
 # isort: split
 
 import asyncio
+import logging
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.integrations import ChangeFeed, DatabaseRefusedError, StorageError, Store, open_engine, prepare
 
-from . import closing
+from . import closing, guard
 from .chat import alert, board
 from .chat.boards import Boards
 from .chat.context import Context
@@ -31,7 +32,7 @@ from .mirror import catalog, catalog_file
 from .mirror.access import Access
 from .mirror.batch import BatchReader
 from .mirror.connecting import Connector
-from .mirror.errors import CatalogError, SettingsError
+from .mirror.errors import CatalogError, ComposioError, SettingsError, UnknownProviderError
 from .mirror.freshness import Freshness
 from .mirror.known import Known
 from .mirror.ledger import Ledger
@@ -45,6 +46,8 @@ from .mirror.tenancy import Tenancy
 from .mirror.upkeep import Upkeep
 from .mirror.vigil import Vigil
 from .settings import IntegrationsSettings
+
+log = logging.getLogger(__name__)
 
 
 async def add_to(bot: AnyBot, settings: IntegrationsSettings | None, engine: AsyncEngine | None) -> None:
@@ -65,6 +68,7 @@ async def _cog(
     engine = await _engine(settings, engine, opened)
     gateway = await _gateway(settings, opened)
     mirror = _mirror(bot, settings, Store(engine), gateway, rules)
+    await _refuse_unprovable(mirror)
     feed = await _feed(engine)
     upkeep = _upkeep(settings, feed, mirror)
     context = _context(bot, settings, mirror, upkeep)
@@ -125,6 +129,22 @@ def _mirror(
     on["outdate"] = service.outdate
     servers = _servers(bot, settings, ledger)
     return _Mirror(rules, ledger, servers, service, Revoker(**on), Connector(**on), Prover(**on))
+
+
+async def _refuse_unprovable(mirror: _Mirror) -> None:
+    """Raise `SettingsError` where a host's command wants proof of an app that cannot be asked for one."""
+    for name in sorted(guard.WANTED):
+        wish = f"a command asks for verified_within of {name!r}"
+        try:
+            provider = mirror.rules.providers.find(name)
+            if not await mirror.prover.can_check(provider):
+                raise SettingsError(
+                    f"{wish}, which has no address that tells who is signed in: name one in the catalogue (whoami)"
+                )
+        except UnknownProviderError as error:
+            raise SettingsError(f"{wish}, which is no app of the catalogue") from error
+        except ComposioError as error:
+            log.warning("%s, and it is not known whether that can be proved: %s", wish, error)
 
 
 def _upkeep(settings: IntegrationsSettings, feed: ChangeFeed, mirror: _Mirror) -> Upkeep:

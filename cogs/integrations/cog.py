@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import discord
@@ -12,7 +12,21 @@ from discord import app_commands
 from discord.ext import commands, tasks
 
 from . import closing
-from .chat import alerts, board, card, connect, gate, history, howto, overview, refusal, report, revocation, router
+from .chat import (
+    alerts,
+    board,
+    card,
+    connect,
+    gate,
+    history,
+    howto,
+    overview,
+    refusal,
+    report,
+    revocation,
+    router,
+    verify,
+)
 from .chat.answer import Interaction, Place, Reply
 from .chat.context import Context
 from .chat.targets import ChannelOption
@@ -73,10 +87,19 @@ class IntegrationsCog(
 
     # ---------------------------------------------------------------- what hosts ask: see `guard.Integrations`
 
-    async def require(self, interaction: Interaction, provider: str) -> bool:
+    async def require(
+        self,
+        interaction: Interaction,
+        provider: str,
+        *,
+        verified_within: timedelta | None = None,
+        ephemeral: bool = True,
+    ) -> bool:
         """See `guard.Integrations.require`."""
         async with self._context.answering(Reply(interaction, Place.PRIVATE)):
-            return await refusal.require(self._context, interaction, provider)
+            if verified_within is not None and not interaction.response.is_done():
+                await interaction.response.defer(ephemeral=ephemeral, thinking=True)
+            return await refusal.require(self._context, interaction, provider, verified_within)
         return False
 
     def enabled_toolkits(self, guild_id: int | None) -> list[str]:
@@ -127,6 +150,13 @@ class IntegrationsCog(
         async with self._context.answering(Reply(interaction, Place.PRIVATE)) as reply:
             await connect.command(self._context, reply, provider)
 
+    @app_commands.command(description="Check that connected apps really work, and as whom (Manage Server)")
+    @app_commands.describe(provider="Which app; left out, all that are connected")
+    async def verify(self, interaction: Interaction, provider: str | None = None) -> None:
+        """Try the accounts' own tokens."""
+        async with self._context.answering(Reply(interaction, Place.PRIVATE)) as reply:
+            await verify.command(self._context, reply, provider)
+
     @app_commands.command(description="Show how to connect an app")
     @_provider
     async def howto(self, interaction: Interaction, provider: str) -> None:
@@ -165,6 +195,7 @@ class IntegrationsCog(
     @howto.autocomplete("provider")
     @connect.autocomplete("provider")
     @history.autocomplete("provider")
+    @verify.autocomplete("provider")
     async def _suggest(self, interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
         return await router.suggestions(self._context, interaction, current)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import FunctionType
 from typing import Any, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
@@ -15,6 +15,8 @@ from discord.ext import commands
 from .names import COG, NOT_LOADED
 
 AnyBot: TypeAlias = commands.Bot | commands.AutoShardedBot
+# The apps that commands want to be proved: whether that can be is asked when the plugin is loaded.
+WANTED: set[str] = set()
 _Command = TypeVar("_Command", bound=Callable[..., Coroutine[Any, Any, Any]])
 
 
@@ -28,12 +30,23 @@ class Integrations(Protocol):
     pooler that cannot ``LISTEN``, while the database can be read; docs/how-it-stays-right.md names the exceptions.
     """
 
-    async def require(self, interaction: discord.Interaction[Any], provider: str) -> bool:
+    async def require(
+        self,
+        interaction: discord.Interaction[Any],
+        provider: str,
+        *,
+        verified_within: timedelta | None = None,
+        ephemeral: bool = True,
+    ) -> bool:
         """True when *provider* (an id or label) is connected and switched on for the interaction's server.
 
         Otherwise the person has been answered, once, with what is missing and the button that mends it; the
         command should just return. The answer is ephemeral, except after a ``defer()`` that was not: Discord
         shows the first answer to whom the deferral was shown.
+
+        With *verified_within* its token must have been seen to work, at most so long ago; otherwise it is tried
+        first, and no proof to be had is a no. The interaction is deferred then, for the person alone if
+        *ephemeral*, so that the command answers by follow-up.
         """
 
     def enabled_toolkits(self, guild_id: int | None) -> list[str]:
@@ -65,7 +78,13 @@ def of(bot: AnyBot) -> Integrations:
     raise LookupError("cogs.integrations is not loaded")
 
 
-async def require(interaction: discord.Interaction[Any], provider: str) -> bool:
+async def require(
+    interaction: discord.Interaction[Any],
+    provider: str,
+    *,
+    verified_within: timedelta | None = None,
+    ephemeral: bool = True,
+) -> bool:
     """`Integrations.require` of the bot that received the interaction; when it is not loaded, the same refusal."""
     try:
         integrations = of(interaction.client)
@@ -73,15 +92,25 @@ async def require(interaction: discord.Interaction[Any], provider: str) -> bool:
         send = interaction.followup.send if interaction.response.is_done() else interaction.response.send_message
         await send(NOT_LOADED, ephemeral=True)
         return False
-    return await integrations.require(interaction, provider)
+    if verified_within is None:
+        return await integrations.require(interaction, provider)
+    return await integrations.require(interaction, provider, verified_within=verified_within, ephemeral=ephemeral)
 
 
-def requires_integration(provider: str) -> Callable[[_Command], _Command]:
+def requires_integration(
+    provider: str, *, verified_within: timedelta | None = None, ephemeral: bool = True
+) -> Callable[[_Command], _Command]:
     """Let a slash command run only where *provider* (an id or label) is connected and switched on.
 
     Put it below ``@app_commands.command()``; raises `TypeError` above it. Who may not use the app here gets one
     ephemeral answer and the command does not run; no error reaches the host's handler.
+
+    With *verified_within* the app must also be proved to work: see `Integrations.require`. Raises `TypeError` or
+    `ValueError` unless that is a time span longer than nothing.
     """
+    if verified_within is not None:
+        _must_be_a_span(verified_within)
+        WANTED.add(provider)
 
     def decorate(callback: _Command) -> _Command:
         if not inspect.iscoroutinefunction(callback):
@@ -91,7 +120,8 @@ def requires_integration(provider: str) -> Callable[[_Command], _Command]:
             return await run(args, kwargs)
 
         async def run(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            if await require(_interaction(args), provider):
+            interaction = _interaction(args)
+            if await require(interaction, provider, verified_within=verified_within, ephemeral=ephemeral):
                 return await callback(*args, **kwargs)
             return None
 
@@ -100,6 +130,13 @@ def requires_integration(provider: str) -> Callable[[_Command], _Command]:
         return cast("_Command", functools.update_wrapper(moved, callback))
 
     return decorate
+
+
+def _must_be_a_span(verified_within: object) -> None:
+    if not isinstance(verified_within, timedelta):
+        raise TypeError("verified_within must be a datetime.timedelta")
+    if verified_within <= timedelta(0):
+        raise ValueError("verified_within must be longer than nothing")
 
 
 def _interaction(args: tuple[Any, ...]) -> discord.Interaction[Any]:

@@ -13,6 +13,7 @@ pytestmark = pytest.mark.quick
     ("command", "who", "answer"),
     [
         ("toggle", "member", "Only people with the permission **Manage Server** may do this."),
+        ("connect", "member", "Only people with the permission **Manage Server** may do this."),
         ("history", "member", "Only people with the permission **Manage Server** may do this."),
         ("revoke", "member", "Only an administrator may do this."),
         ("revoke", "manager", "Only an administrator may do this."),
@@ -30,7 +31,7 @@ async def test_who_may_not_is_told_who_may(world: World, command: str, who: str,
     assert world.composio.requests == []
 
 
-@pytest.mark.parametrize("command", ["howto", "toggle", "revoke", "history"])
+@pytest.mark.parametrize("command", ["howto", "connect", "toggle", "revoke", "history"])
 async def test_an_unknown_app_is_answered_with_the_closest_names(world: World, command: str) -> None:
     result = await world.admin.slash(world.channel, f"integrations {command}", provider="gogle docs")
 

@@ -17,13 +17,14 @@ from cogs.integrations.cog import IntegrationsCog
 pytestmark = pytest.mark.quick
 
 SUBCOMMAND, TEXT, BOOLEAN = 1, 3, 5
-WITH_PROVIDER = ["toggle", "revoke", "howto"]
+WITH_PROVIDER = ["toggle", "revoke", "howto", "connect"]
 
 
 class Nothing:
     """Stands where the parts do: no command runs here, and nothing happens by itself."""
 
     interval = 3600.0
+    connector = "links are handed out"
 
     async def look(self) -> None:
         """Nothing is new."""
@@ -59,7 +60,7 @@ def test_one_group_holds_the_commands_that_were_designed(body: dict[str, Any]) -
     names = {option["name"] for option in body["options"]}
 
     assert body["name"] == "integrations"
-    assert names >= {"list", "sync", "toggle", "revoke", "howto"}
+    assert names >= {"list", "sync", "toggle", "revoke", "howto", "connect"}
     assert all(option["type"] == SUBCOMMAND for option in body["options"])
 
 

@@ -70,7 +70,8 @@ async def test_an_app_that_is_not_connected_is_refused_with_the_way_to_connect_i
     result = await getattr(world, who).slash(world.channel, "issues")
 
     assert one_answer(result) == "🔴 This needs GitHub, which is not connected."
-    assert labels(result) == ["How to connect", "Open Composio"]
+    now = ["Connect now"] if who == "manager" else []
+    assert labels(result) == [*now, "How to connect", "Open Composio"]
     howto = await getattr(world, who).click(message_of(result), label="How to connect")
     assert "How to connect GitHub" in one_answer(howto)
 
@@ -83,7 +84,8 @@ async def test_an_app_that_needs_reconnecting_is_refused_with_the_reason(world: 
 
     said = "🟠 This needs GitHub, which needs reconnecting: GitHub no longer accepts this access."
     assert re.fullmatch(rf"{re.escape(said)} Checked <t:\d+:R>\.", one_answer(result))
-    assert labels(result) == ["How to reconnect", "Open Composio"]
+    now = ["Reconnect now"] if who == "manager" else []
+    assert labels(result) == [*now, "How to reconnect", "Open Composio"]
     howto = await getattr(world, who).click(message_of(result), label="How to reconnect")
     assert "How to reconnect GitHub" in one_answer(howto)
 

@@ -72,6 +72,15 @@ def insert_switch(user: str, guild_id: int, table: str = "integrations_switch") 
     )
 
 
+def insert_proof(user: str, account_id: str = "ca_1") -> str:
+    """The same of what was proved of an account."""
+    return (
+        "INSERT INTO integrations_proof"  # noqa: S608
+        " (composio_user_id, account_id, provider, account_updated_at, at, verdict)"
+        f" VALUES ('{user}', '{account_id}', 'gmail', '2026-03-01 12:00:00', '2026-03-01 12:00:00', 'works')"
+    )
+
+
 def insert(user: str, table: str = "integrations_provider") -> str:
     """What somebody types who knows SQL."""
     return (

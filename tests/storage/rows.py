@@ -7,7 +7,20 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from storage.integrations import Action, Condition, Event, Integration, Operation, State, Store, condition_of
+from storage.integrations import (
+    Action,
+    Attempt,
+    Besides,
+    Condition,
+    Event,
+    Integration,
+    Operation,
+    Proof,
+    State,
+    Store,
+    Verdict,
+    condition_of,
+)
 
 ADA = "ada"
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -70,6 +83,44 @@ def operation(id_: str = "first", **fields: Any) -> Operation:
     return Operation(id_, **(facts | fields))
 
 
+def attempt(id_: str = "first", **fields: Any) -> Attempt:
+    """A link to connect Ada's Gmail that was asked for at noon."""
+    facts: dict[str, Any] = {
+        "composio_user_id": ADA,
+        "provider": "gmail",
+        "began_at": NOON,
+        "expires_at": NOON + timedelta(minutes=10),
+        "alive_until": NOON + timedelta(seconds=30),
+        "guild_id": HERE,
+        "person_id": 7,
+    }
+    return Attempt(id_, **(facts | fields))
+
+
+def connected(begun: Attempt, **fields: Any) -> Event:
+    """What came of it: it works."""
+    facts: dict[str, Any] = {
+        "composio_user_id": begun.composio_user_id,
+        "action": Action.CONNECT,
+        "guild_id": begun.guild_id,
+        "person_id": begun.person_id,
+    }
+    return event(begun.provider, **(facts | fields))
+
+
+def proof(provider: str = "gmail", **fields: Any) -> Proof:
+    """A provider of Ada works, and has said whose account it is."""
+    facts: dict[str, Any] = {
+        "composio_user_id": ADA,
+        "account_id": f"ca_{provider}",
+        "account_updated_at": NOON - timedelta(days=1),
+        "at": NOON,
+        "verdict": Verdict.WORKS,
+        "whom": "ada@example.com",
+    }
+    return Proof(provider=provider, **(facts | fields))
+
+
 def revoked(begun: Operation, **fields: Any) -> Event:
     """What came of it: everything is gone."""
     facts: dict[str, Any] = {
@@ -93,6 +144,11 @@ async def sync(
     seen = await store.read(user)
     changes = [replace(row, revision=seen.get(row.provider).revision) for row in rows]
     return await store.record_sync(seen, changes, at, happened)
+
+
+async def prove(store: Store, *proved: Proof, at: datetime = NOON, user: str = ADA) -> None:
+    """Store *proved* as a check does that finds the rows as they are."""
+    await store.record_sync(await store.read(user), [], at, besides=Besides(proofs=proved))
 
 
 async def history(store: Store, provider: str | None = None, user: str = ADA) -> list[Event]:

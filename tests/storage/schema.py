@@ -34,6 +34,7 @@ SCHEMA: dict[str, dict[str, tuple[str, bool]]] = {
         "composio_user_id": (TEXT(255), False),
         "due_at": ("time", False),
         "failures": ("integer", False),
+        "check_at": ("time", True),
     },
     "integrations_edge": {
         "id": ("counter", False),
@@ -97,6 +98,26 @@ SCHEMA: dict[str, dict[str, tuple[str, bool]]] = {
         "guild_id": ("eight bytes", True),
         "person_id": ("eight bytes", True),
     },
+    "integrations_attempt": {
+        "id": (TEXT(32), False),
+        "composio_user_id": (TEXT(255), False),
+        "provider": (TEXT(64), False),
+        "began_at": ("time", False),
+        "expires_at": ("time", False),
+        "alive_until": ("time", False),
+        "account_id": (TEXT(255), True),
+        "guild_id": ("eight bytes", True),
+        "person_id": ("eight bytes", True),
+    },
+    "integrations_proof": {
+        "composio_user_id": (TEXT(255), False),
+        "account_id": (TEXT(255), False),
+        "provider": (TEXT(64), False),
+        "account_updated_at": ("time", False),
+        "at": ("time", False),
+        "verdict": (TEXT(16), False),
+        "whom": (TEXT(100), True),
+    },
     "integrations_server": {
         "guild_id": ("eight bytes", False),
         "composio_user_id": (TEXT(255), False),
@@ -120,6 +141,8 @@ KEYS = {
     "integrations_event": ["id"],
     "integrations_switch": ["guild_id", "provider"],
     "integrations_operation": ["id"],
+    "integrations_attempt": ["id"],
+    "integrations_proof": ["composio_user_id", "account_id"],
     "integrations_server": ["guild_id"],
     "integrations_turn": ["composio_user_id"],
     "integrations_edge": ["id"],
@@ -129,7 +152,10 @@ KEYS = {
 INDEXES: dict[str, dict[str, list[str]]] = {
     "integrations_provider": {},
     "integrations_sync": {"ix_integrations_sync_at": ["synced_at"]},
-    "integrations_turn": {"ix_integrations_turn_due": ["due_at"]},
+    "integrations_turn": {
+        "ix_integrations_turn_due": ["due_at"],
+        "ix_integrations_turn_check": ["check_at"],
+    },
     "integrations_edge": {
         "ix_integrations_edge_guild": ["guild_id"],
         "ix_integrations_edge_user": ["composio_user_id"],
@@ -143,6 +169,8 @@ INDEXES: dict[str, dict[str, list[str]]] = {
     },
     "integrations_switch": {"ix_integrations_switch_user": ["composio_user_id"]},
     "integrations_operation": {},
+    "integrations_attempt": {},
+    "integrations_proof": {},
     "integrations_server": {
         "ix_integrations_server_user": ["composio_user_id"],
         "ix_integrations_server_left": ["left_at"],

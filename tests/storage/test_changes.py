@@ -14,7 +14,7 @@ from storage.integrations import ChangeFeed, StorageError, Store, prepare
 from tests.conftest import USER_ID
 from tests.storage.conftest import on_sqlite
 from tests.storage.databases import execute
-from tests.storage.feeds import FAST, another, followed, insert, insert_switch, told, told_of, write
+from tests.storage.feeds import FAST, another, followed, insert, insert_proof, insert_switch, told, told_of, write
 from tests.storage.processes import Processes
 from tests.storage.rows import ADA, HERE, NOON, THERE, event, history, operation, sync
 
@@ -104,6 +104,27 @@ class TestWhatIsTold:
         self, engine: AsyncEngine, statement: str, users: set[str]
     ) -> None:
         await execute(engine, insert_switch(ADA, HERE), insert_switch("bob", THERE))
+        async with followed(engine) as feed, another(engine) as other:
+            await execute(other, statement)
+
+            assert await told(feed) == users
+
+    @pytest.mark.parametrize(
+        ("statement", "users"),
+        [
+            (insert_proof("eve"), {"eve"}),
+            ("UPDATE integrations_proof SET verdict = 'refused'", {ADA, "bob"}),
+            (
+                "UPDATE integrations_proof SET composio_user_id = 'eve' WHERE composio_user_id = 'ada'",
+                {ADA, "eve"},
+            ),
+            ("DELETE FROM integrations_proof WHERE composio_user_id = 'bob'", {"bob"}),
+        ],
+    )
+    async def test_is_every_proof_that_a_statement_touches(
+        self, engine: AsyncEngine, statement: str, users: set[str]
+    ) -> None:
+        await execute(engine, insert_proof(ADA), insert_proof("bob"))
         async with followed(engine) as feed, another(engine) as other:
             await execute(other, statement)
 

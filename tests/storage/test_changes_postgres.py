@@ -18,7 +18,18 @@ from storage.integrations.watching import Pace
 from tests.storage.conftest import on_postgres
 from tests.storage.counting import Wire
 from tests.storage.databases import execute
-from tests.storage.feeds import FAST, LONG, another, followed, insert, insert_switch, told, told_of, write
+from tests.storage.feeds import (
+    FAST,
+    LONG,
+    another,
+    followed,
+    insert,
+    insert_proof,
+    insert_switch,
+    told,
+    told_of,
+    write,
+)
 from tests.storage.rows import HERE
 
 pytestmark = on_postgres
@@ -74,7 +85,7 @@ class TestTheOrder:
 
 
 class TestWhatIsTold:
-    @pytest.mark.parametrize("table", ["integrations_provider", "integrations_switch"])
+    @pytest.mark.parametrize("table", ["integrations_provider", "integrations_switch", "integrations_proof"])
     async def test_is_anybody_after_a_table_was_emptied_at_once(
         self, engine: AsyncEngine, feed: ChangeFeed, table: str
     ) -> None:
@@ -105,12 +116,16 @@ class TestWhatIsTold:
             ("UPDATE integrations_switch SET enabled = true", {"ada"}),
             ("DELETE FROM integrations_switch", {"ada"}),
             ("TRUNCATE integrations_switch", None),
+            (insert_proof("bob"), {"bob"}),
+            ("UPDATE integrations_proof SET verdict = 'refused'", {"ada"}),
+            ("DELETE FROM integrations_proof", {"ada"}),
+            ("TRUNCATE integrations_proof", None),
         ],
     )
     async def test_is_what_a_session_writes_that_replays_others(
         self, engine: AsyncEngine, statement: str, users: set[str] | None
     ) -> None:
-        await execute(engine, insert("ada"), insert_switch("ada", HERE))
+        await execute(engine, insert("ada"), insert_switch("ada", HERE), insert_proof("ada"))
         async with followed(engine) as feed:
             await execute(engine, "SET LOCAL session_replication_role = replica", statement)
 

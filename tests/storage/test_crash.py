@@ -53,10 +53,11 @@ FINISHED = [0]
 MOMENTS = {
     "sync": 3 + 14,  # reads; writes the time, reads who revokes, writes the rows and the events
     "toggle": 8,  # writes the switch, reads the row, writes the event
-    "revoke": 3 + 4 + 3 + 12,  # reads; writes it down; reads; takes it away, and writes the row and the event
+    # reads; writes it down; reads; takes it away, writes the row and the event, and deletes what was proved
+    "revoke": 3 + 4 + 3 + 14,
 }
 # The moments after which a revoke is written down and not finished.
-UNDER_WAY = {"revoke": range(3 + 4, 3 + 4 + 3 + 12)}
+UNDER_WAY = {"revoke": range(3 + 4, 3 + 4 + 3 + 14)}
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from tests.storage.rows import (
     LATER,
     NOON,
     THERE,
+    attempt,
     event,
     history,
     operation,
@@ -248,6 +249,16 @@ class TestFlips:
         await store.write([row(state=BROKEN, revision=1)], [breaks(at=LATER - before)])
 
         assert await self.flips(store, engine, works()) == flips
+
+    async def test_count_what_a_check_saw_and_what_somebody_connected(
+        self, store: Store, engine: AsyncEngine
+    ) -> None:
+        refused = breaks(action=Action.CHECK)
+        await store.write([row(state=BROKEN, revision=1)], [refused])
+        await store.begin_attempt(attempt())
+        assert await store.finish_attempt("first", row(revision=2), replace(works(), action=Action.CONNECT))
+
+        assert await self.flips(store, engine, breaks()) == 3
 
     async def test_count_only_what_comes_or_goes(self, store: Store, engine: AsyncEngine) -> None:
         gone = event(before=Condition.NEEDS_RECONNECT, after=Condition.NOT_CONNECTED, at=LATER)

@@ -23,7 +23,22 @@ from tests.storage.counting import counted
 from tests.storage.databases import Databases, execute, file_of, fill, migrate_to, picture
 from tests.storage.feeds import followed, insert_switch, told
 from tests.storage.processes import PREPARE, Processes, python
-from tests.storage.rows import ADA, HERE, LATER, NOON, THERE, event, operation, revoked, row, sync, toggled
+from tests.storage.rows import (
+    ADA,
+    HERE,
+    LATER,
+    NOON,
+    THERE,
+    attempt,
+    event,
+    operation,
+    proof,
+    prove,
+    revoked,
+    row,
+    sync,
+    toggled,
+)
 from tests.storage.schema import INDEXES, KEYS, SCHEMA, UNIQUE, kind
 
 pytestmark = pytest.mark.quick
@@ -90,9 +105,8 @@ class TestTheSchema:
         whats = ["inserted", "updated", "deleted"]
         if engine.dialect.name == "postgresql":
             whats.append("truncated")
-        assert triggers == {
-            f"{table}_{what}" for table in ("integrations_provider", "integrations_switch") for what in whats
-        }
+        tables = ("integrations_provider", "integrations_switch", "integrations_proof")
+        assert triggers == {f"{table}_{what}" for table in tables for what in whats}
 
     @pytest.mark.parametrize("table", SCHEMA)
     async def test_has_the_columns_that_are_written_down(self, engine: AsyncEngine, table: str) -> None:
@@ -156,7 +170,11 @@ class TestPreparing:
         await store.set_enabled(ADA, "gmail", HERE, False, toggled)
         await store.begin_operation(operation())
         await store.finish_operation("first", row(state=State.NOT_CONNECTED, revision=1), revoked(operation()))
+        await store.begin_attempt(attempt())
+        await prove(store, proof(), at=LATER)
 
+        assert await store.drop_attempt("first")
+        assert (await store.proofs([ADA]))[ADA] == [proof()]
         now = row(state=State.NOT_CONNECTED, enabled=False, revision=2)
         assert (await store.read(ADA, HERE)).get("gmail") == now
         assert await store.events(ADA, None, offset=0, limit=9) == [

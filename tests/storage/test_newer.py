@@ -9,12 +9,23 @@ from enum import StrEnum
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.integrations import Action, Condition, EventOutcome, Fact, Facts, State, Store, Switched, values
+from storage.integrations import (
+    Action,
+    Condition,
+    EventOutcome,
+    Fact,
+    Facts,
+    State,
+    Store,
+    Switched,
+    Verdict,
+    values,
+)
 from tests.storage.databases import execute, picture
-from tests.storage.rows import ADA, HERE, NOON, event, history, operation, revoked, row, sync
+from tests.storage.rows import ADA, HERE, NOON, event, history, operation, proof, prove, revoked, row, sync
 
 
-@pytest.mark.parametrize("kind", [State, Condition, Action, EventOutcome])
+@pytest.mark.parametrize("kind", [State, Condition, Action, EventOutcome, Verdict])
 def test_an_unknown_word_is_something_newer(kind: type[StrEnum]) -> None:
     assert kind("paused_by_moon") is kind("newer")
     assert kind("").value == "newer"
@@ -44,6 +55,21 @@ async def test_an_event_of_a_newer_version_can_be_read(store: Store, engine: Asy
     assert await history(store) == [
         event(action=Action.NEWER, before=Condition.NEWER, after=Condition.NEWER, outcome=EventOutcome.NEWER)
     ]
+
+
+async def test_a_verdict_of_a_newer_version_can_be_read_and_is_not_written(
+    store: Store, engine: AsyncEngine
+) -> None:
+    await prove(store, proof())
+    await execute(engine, "UPDATE integrations_proof SET verdict = 'half'")
+    before = await picture(engine)
+
+    [found] = (await store.proofs([ADA]))[ADA]
+    assert found == proof(verdict=Verdict.NEWER)
+    with pytest.raises(ValueError, match="only a newer version"):
+        await prove(store, found)
+
+    assert await picture(engine) == before
 
 
 async def test_a_state_of_a_newer_version_is_not_written(store: Store, engine: AsyncEngine) -> None:

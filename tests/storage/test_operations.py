@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.integrations import (
     GIVEN_UP,
+    Action,
+    Besides,
     Condition,
     Event,
     EventOutcome,
@@ -25,7 +27,7 @@ from storage.integrations import (
 from tests.storage.databases import execute, picture
 from tests.storage.feeds import another
 from tests.storage.processes import Processes
-from tests.storage.rows import ADA, HERE, LATER, NOON, event, history, operation, revoked, row, sync
+from tests.storage.rows import ADA, HERE, LATER, NOON, event, history, operation, proof, prove, revoked, row, sync
 
 FIRST = operation()
 GONE = row(
@@ -135,6 +137,17 @@ class TestFinishing:
         assert not (await store.read(ADA, HERE)).get("gmail").enabled
         assert (await store.read(ADA)).get("gmail").enabled
 
+    async def test_deletes_what_was_proved_of_its_accounts_and_of_no_others(self, store: Store) -> None:
+        await store.finish_operation("first", None, revoked(FIRST))
+        others = [proof(account_id="ca_3"), proof(composio_user_id="bob", account_id="ca_1")]
+        await prove(store, proof(account_id="ca_1"), proof(account_id="ca_2"), others[0])
+        await prove(store, others[1], user="bob")
+        await store.begin_operation(FIRST)
+
+        await store.finish_operation("first", None, revoked(FIRST))
+
+        assert await store.proofs([ADA, "bob"]) == {ADA: others[:1], "bob": others[1:]}
+
     @pytest.mark.parametrize("only_open", [True, False])
     async def test_over_a_row_that_was_written_since_writes_nothing(
         self, store: Store, engine: AsyncEngine, only_open: bool
@@ -235,6 +248,15 @@ class TestASyncMeanwhile:
 
         assert await store.operations() == [FIRST]  # it is still to be told
 
+    async def test_stores_no_proof_of_what_is_being_revoked(self, store: Store) -> None:
+        told = [event(action=Action.CHECK), event("notion", action=Action.CHECK)]
+        proved = Besides(proofs=[proof(account_id="ca_1"), proof("notion")])
+
+        await store.record_sync(await store.read(ADA), [], LATER, told, proved)
+
+        assert (await store.proofs([ADA]))[ADA] == [proof("notion")]
+        assert await history(store) == told[1:]
+
     async def test_of_another_user_is_not_concerned(self, store: Store) -> None:
         bob = row(composio_user_id="bob")
 
@@ -270,8 +292,8 @@ async def test_a_kill_between_the_beginning_and_the_end_leaves_it_written_down(
         assert ended == [-signal.SIGKILL]
         found.append((await store.operations(), (await store.read(ADA)).get("gmail").state, await history(store)))
 
-    # Before and after each statement, before each commit, and after it: one statement, then four.
+    # Before and after each statement, before each commit, and after it: one statement, then five.
     nothing: Stored = ([], State.CONNECTED, [])
     under_way: Stored = ([FIRST], State.CONNECTED, [])
     finished: Stored = ([], State.NOT_CONNECTED, [revoked(FIRST)])
-    assert found == [nothing] * 3 + [under_way] * (1 + 9) + [finished]
+    assert found == [nothing] * 3 + [under_way] * (1 + 11) + [finished]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,12 +11,26 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.catalog import DEFAULT
-from storage.integrations import OutdatedError, Store
+from storage.integrations import Besides, Mirror, OutdatedError, Store
 from tests.cogs.use_cases import UseCases
 from tests.conftest import API_KEY, USER_ID
 from tests.storage.conftest import on_postgres
 from tests.storage.counting import Cost, Wire, counted
-from tests.storage.rows import ADA, HERE, LATER, NOON, event, operation, revoked, row, sync, toggled
+from tests.storage.rows import (
+    ADA,
+    HERE,
+    LATER,
+    NOON,
+    attempt,
+    connected,
+    event,
+    operation,
+    proof,
+    revoked,
+    row,
+    sync,
+    toggled,
+)
 
 GMAIL = DEFAULT.by_id["gmail"]
 
@@ -28,6 +43,15 @@ def transaction(*, reads: int = 0, writes: int = 0) -> Cost:
 # There is nothing to commit: what the driver began is ended as the connection goes back.
 READ = Cost(reads=1, begins=1, rollbacks=1)
 READ_AND_WRITE = Cost(reads=1, writes=1, begins=2, commits=1, rollbacks=1)
+
+PROVED = [proof(f"provider-{number}") for number in range(100)]
+A_HUNDRED = Besides("mark", PROVED, [one.account_id for one in PROVED])
+
+
+async def _connect(store: Store) -> None:
+    await store.begin_attempt(attempt())
+    await store.finish_attempt("first", row(revision=1), connected(attempt()))
+
 
 OPERATIONS: dict[str, tuple[Callable[[Store], Awaitable[object]], Cost]] = {
     "read": (lambda store: store.read(ADA), READ),
@@ -72,7 +96,27 @@ OPERATIONS: dict[str, tuple[Callable[[Store], Awaitable[object]], Cost]] = {
         lambda store: store.finish_operation("first", row(revision=1), revoked(operation()), only_open=True),
         transaction(writes=1),
     ),
+    "begin_attempt": (lambda store: store.begin_attempt(attempt()), transaction(writes=1)),
+    "answered_attempt": (lambda store: store.answered_attempt("first", "ca_1", LATER), transaction(writes=1)),
+    "keep_attempts": (lambda store: store.keep_attempts(["first"], LATER), transaction(writes=1)),
+    "adopt_attempt": (lambda store: store.adopt_attempt("first", NOON, LATER), transaction(writes=1)),
+    "drop_attempt": (lambda store: store.drop_attempt("first"), transaction(writes=1)),
+    "attempts": (lambda store: store.attempts(), READ),
+    "begin_attempt and finish_attempt": (_connect, Cost(reads=1, writes=1 + 3, begins=2, commits=2)),
+    "finish_attempt after somebody else": (
+        lambda store: store.finish_attempt("first", row(revision=1), connected(attempt())),
+        Cost(writes=1, begins=1, commits=1),
+    ),
+    "proofs": (lambda store: store.proofs([ADA, "nobody"]), READ),
+    "claim_check of somebody new": (
+        lambda store: store.claim_check(NOON, timedelta(days=1), 10),
+        transaction(reads=1, writes=3),
+    ),
     "unchanged sync": (sync, READ_AND_WRITE),
+    "sync that proves a hundred accounts and outdates a hundred": (
+        lambda store: store.record_sync(Mirror(ADA, NOON, 1), [], LATER, besides=A_HUNDRED),
+        transaction(reads=1, writes=3),
+    ),
     "sync that changes a hundred rows": (
         lambda store: sync(
             store,
@@ -150,8 +194,9 @@ class TestTheUseCases:
         with counted(engine) as cost:
             await use_cases.revoker.revoke(USER_ID, GMAIL, accounts)
 
-        # Each of the two transactions comes after a read, and who is to be told is read in the second.
-        assert cost == Cost(reads=3, writes=1 + 3, begins=4, commits=2, rollbacks=2)
+        # Each of the two transactions comes after a read, and who is to be told is read in the second, which also
+        # deletes what was proved of the accounts.
+        assert cost == Cost(reads=3, writes=1 + 4, begins=4, commits=2, rollbacks=2)
 
 
 @on_postgres

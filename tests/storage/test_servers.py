@@ -14,7 +14,7 @@ from storage.integrations import Forgotten, Mirror, StorageError, Store
 from tests.storage.counting import counted
 from tests.storage.databases import picture
 from tests.storage.feeds import another, insert_switch
-from tests.storage.rows import ADA, LATER, NOON, event, history, operation, row, sync
+from tests.storage.rows import ADA, LATER, NOON, attempt, event, history, operation, proof, prove, row, sync
 
 ALL = ONE, TWO, THREE = 101 << 22, 102 << 22, 103 << 22
 LONG_AFTER = NOON + timedelta(days=30)
@@ -210,6 +210,18 @@ class TestForgetting:
         await store.forget_servers(ALL, LATER)
 
         assert await store.operations() == [others]
+
+    async def test_takes_links_and_proofs_with_their_user(self, store: Store) -> None:
+        await store.arrive({ONE: ADA, TWO: "bob"})
+        for user in (ADA, "bob"):
+            await store.begin_attempt(attempt(user, composio_user_id=user))
+            await prove(store, proof(composio_user_id=user), user=user)
+        await store.leave([ONE], NOON)
+
+        await store.forget_servers(ALL, LATER)
+
+        assert [one.id for one in await store.attempts()] == ["bob"]
+        assert await store.proofs([ADA, "bob"]) == {ADA: [], "bob": [proof(composio_user_id="bob")]}
 
     async def test_takes_events_of_no_server_with_their_user(self, store: Store) -> None:
         await store.arrive({ONE: ADA})

@@ -11,7 +11,7 @@ from storage.integrations import Integration, State
 
 from ..mirror.catalog import Provider
 from ..mirror.errors import NotConnectedError, OldButtonError, Right
-from . import freshness
+from . import freshness, verify
 from .answer import Answer, Interaction, Place, Reply
 from .buttons import ActionButton, dashboard, row_of, switch, ways
 from .context import Context
@@ -28,9 +28,17 @@ async def show(context: Context, reply: Reply, name: str) -> None:
     _, provider = context.asked(reply.interaction, name)
     mirror = await context.look(reply.interaction)
     row = mirror.get(provider.id)
-    await reply.show(
-        Answer(_embed(context, provider, row, mirror.synced_at), _view(context, reply.interaction, provider, row))
-    )
+    embed = _embed(context, provider, row, mirror.synced_at)
+    await _add_proof(context, reply, row, embed)
+    await reply.show(Answer(embed, _view(context, reply.interaction, provider, row)))
+
+
+async def _add_proof(context: Context, reply: Reply, row: Integration, embed: discord.Embed) -> None:
+    """Whether it was seen to work, and as whom: that is personal, and only for those who manage the server."""
+    if verify.offered(row) and may(reply.interaction, Right.MANAGE_SERVER):
+        provider = context.catalog.by_id[row.provider]
+        proof = await context.prover.proof(row.composio_user_id, provider)
+        embed.add_field(name="Check", value=verify.known(proof), inline=False)
 
 
 async def toggle(context: Context, reply: Reply, name: str, enabled: bool | None) -> None:
@@ -51,6 +59,7 @@ async def toggle(context: Context, reply: Reply, name: str, enabled: bool | None
         return
     notice = _switched(moved.row, changed=moved.changed)
     embed = _embed(context, provider, moved.row, moved.synced_at, notice)
+    await _add_proof(context, reply, moved.row, embed)
     await reply.show(Answer(embed, _view(context, interaction, provider, moved.row)))
 
 
@@ -102,13 +111,14 @@ def _buttons(
     """What the person may do with a provider in its state; it is asked again at the press."""
     revoke = ActionButton("revoke", provider.id, label="Revoke", style=discord.ButtonStyle.danger)
     may_revoke = [revoke] if may(interaction, Right.ADMINISTRATOR) else []
+    manages = may(interaction, Right.MANAGE_SERVER)
     now = context.connects(interaction)
+    check = [verify.button(provider.id)] if manages and verify.offered(row) else []
     match row.state:
         case State.CONNECTED:
-            may_switch = may(interaction, Right.MANAGE_SERVER)
-            return ([switch(provider, on=not row.enabled)] if may_switch else []) + may_revoke
+            return [*([switch(provider, on=not row.enabled)] if manages else []), *check, *may_revoke]
         case State.NEEDS_RECONNECT:
-            return [*ways(provider, again=True, now=now), *may_revoke]
+            return [*ways(provider, again=True, now=now), *check, *may_revoke]
         case State.NOT_CONNECTED | State.NEWER:
             return ways(provider, now=now)
 

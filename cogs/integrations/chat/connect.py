@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
@@ -48,6 +49,9 @@ async def command(context: Context, reply: Reply, name: str) -> None:
         log_trouble(error)
         await howto.show(context, reply, provider.id, instead=for_error(error))
         return
+    except asyncio.CancelledError:
+        await reply.add(Answer(text="The bot was stopped before there was a link. Nothing was connected."))
+        raise
     answer = _offer(context, connecting, row)
     if answer is None:
         await howto.show(context, reply, provider.id, instead=_UNFIT)

@@ -2,32 +2,64 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import discord
 
-from storage.integrations import Condition, Integration
+from storage.integrations import Condition, Integration, Verdict
 
 from ..mirror.catalog import Provider
 from ..mirror.errors import Right
+from ..mirror.findings import Finding
+from . import verify
 from .answer import Answer, Interaction, tell
 from .buttons import dashboard, row_of, switch, ways
 from .context import Context
 from .freshness import checked
-from .rights import may
+from .rights import actor, may
 from .states import reason, status
 from .text import clean
 
 
-async def require(context: Context, interaction: Interaction, name: str) -> bool:
-    """Whether a host's command may use a provider here; the person is told when it may not."""
-    _, provider = context.asked(interaction, name)
+async def require(
+    context: Context, interaction: Interaction, name: str, verified_within: timedelta | None = None
+) -> bool:
+    """Whether a host's command may use a provider here; the person is told when it may not.
+
+    With *verified_within* it must also be proved to work, not longer ago than that.
+    """
+    user_id, provider = context.asked(interaction, name)
     refused = await context.access.refusal(interaction.guild_id, provider)
     if refused is None:
-        return True
+        if verified_within is None:
+            return True
+        found = await context.prover.proved(user_id, provider, verified_within, actor(interaction))
+        if found is None or found.verdict is Verdict.WORKS:
+            return True
+        await tell(interaction, _unproved(context, interaction, found))
+        return False
     row, synced_at = refused
     age = f" {checked(context.freshness, row.composio_user_id, synced_at)}." if synced_at else ""
     text = _words(provider, row, age)
     await tell(interaction, Answer(text=text, view=_buttons(context, interaction, provider, row)))
     return False
+
+
+def _unproved(context: Context, interaction: Interaction, found: Finding) -> Answer:
+    """Why it is not proved; never as whom, for the person need not manage the server."""
+    row, label = found.row, clean(found.provider.label)
+    if row.condition is not Condition.CONNECTED:
+        return Answer(
+            text=_words(found.provider, row, ""), view=_buttons(context, interaction, found.provider, row)
+        )
+    match found.verdict:
+        case Verdict.ACCEPTED:
+            said = f"{label} accepted the access, but whose it is may not be asked"
+        case Verdict.REFUSED:  # another account has taken its place, which is still to be tried
+            said = f"{label} refused one access when it was tried; try again for the other one"
+        case _:
+            said = f"it could not be checked: {verify.why(found)}"
+    return Answer(text=f"🟠 This needs {label} to be proved to work: {said}.")
 
 
 def _buttons(

@@ -11,7 +11,7 @@ from storage.integrations import Mirror
 
 from ..mirror.catalog import Provider
 from ..mirror.errors import IntegrationError, OldButtonError, StorageUnavailableError
-from . import alerts, card, connect, history, howto, overview, report, revocation
+from . import alerts, card, connect, history, howto, overview, report, revocation, verify
 from .answer import Interaction, Place, Reply
 from .buttons import ActionButton
 from .context import Context
@@ -39,7 +39,7 @@ async def _cancelled(context: Context, reply: Reply, argument: str) -> None:
 _UNKNOWN = Press(_unknown, Place.PRIVATE)
 _PRESSES = {
     action: press
-    for subject in (overview, report, card, connect, revocation, howto, history, alerts)
+    for subject in (overview, report, card, connect, revocation, howto, history, alerts, verify)
     for action, press in subject.PRESSES.items()
 } | {CONFIRM: Press(_confirmed, Place.OWN), CANCEL: Press(_cancelled, Place.OWN)}
 _CHOICES, _CHOICE_LENGTH = 25, 100  # Discord's limits

@@ -6,6 +6,7 @@ import re
 
 from storage.integrations import Condition, Integration
 
+from ..mirror.plan import REFUSED
 from .text import clean, shorten
 
 SIGNS = {
@@ -39,6 +40,7 @@ _STATUSES = {
     "FAILED": "Connecting {label} failed",
     "REVOKED": "This access was revoked",
     "INACTIVE": "It is switched off in Composio",
+    REFUSED: "{label} refused the access when it was tried",
 }
 
 

@@ -16,6 +16,7 @@ from ..mirror.errors import (
     NotConnectableError,
     NotConnectedError,
     OldButtonError,
+    ProbeForbiddenError,
     Right,
     StorageUnavailableError,
     TooSoonError,
@@ -78,6 +79,11 @@ def for_error(error: IntegrationError) -> str:
 
 def _composio(error: ComposioError) -> str:
     match error:
+        case ProbeForbiddenError():
+            return (
+                "This bot's Composio key may not do checks. Whoever runs this bot has to allow it the area "
+                "**Proxy execute**."
+            )
         case ComposioRefusedError():
             return "Composio refused the API key. Whoever runs this bot has to check `COMPOSIO_API_KEY`."
         case ComposioBusyError():

@@ -165,7 +165,7 @@ class _Folding:
 
 def _is_break(edge: Edge) -> bool:
     """Whether it stopped working by itself, where it was to be used."""
-    by_itself = edge.action in (Action.SYNC, Action.CHECK) and not edge.after_revoke
+    by_itself = edge.action in (Action.SYNC, Action.CHECK, Action.CONNECT) and not edge.after_revoke
     return by_itself and edge.enabled and edge.before is State.CONNECTED and edge.after is not State.CONNECTED
 
 

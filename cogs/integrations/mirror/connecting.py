@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 # How often those who follow say so; well within `ALIVE`.
 KEEP_SECONDS = 10.0
+# Composio may want to be left alone for long; who waits for an end does not wait for longer than that.
+PATIENT_SECONDS = 60.0
 # Many that are taken over at once are not asked about at once.
 SPREAD_SECONDS = 0.5
 # What is being stored at a stop may end; then whoever waits is told, and the database is waited for no longer.
@@ -191,14 +193,14 @@ class Connector:
                 await self._give_up(it)
         if ended is None and it.late:
             ended = Ended(Outcome.UNREACHABLE)
-        if ended:
-            if it.connecting and not it.connecting.ended:
-                log.info("connecting %s: %s", it.attempt.provider, ended.outcome.name.lower())
+        if ended and not it.told:
+            it.told = True
+            log.info("connecting %s: %s", it.attempt.provider, ended.outcome.name.lower())
             it.end(ended)
         if it.over:
             self._followed.pop(it.attempt.id, None)
         else:
-            self._later(it, max(wait, it.pause()))
+            self._later(it, max(min(wait, PATIENT_SECONDS), it.pause()))
 
     async def _look(self, it: Pursuit) -> tuple[Ended | None, float]:
         """What came of it, None when that is not known yet, and how long Composio wants to be left alone."""
@@ -214,7 +216,7 @@ class Connector:
                 log.warning("could not look how connecting %s goes on: %s", it.attempt.provider, error)
             it.warned = True
             return None, 0.0
-        it.unstored = it.warned = False
+        it.unstored = False
         return ended, 0.0
 
     async def _give_up(self, it: Pursuit) -> None:

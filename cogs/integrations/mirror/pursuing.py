@@ -105,7 +105,9 @@ class Pursuer:
         try:
             await self._composio.delete(account.id)
         except ComposioError as error:
-            log.warning("could not delete what is left of connecting %s: %s", it.attempt.provider, error)
+            if not it.warned:
+                log.warning("could not delete what is left of connecting %s: %s", it.attempt.provider, error)
+            it.warned = True
             return Ended(outcome, await self._row(it))
         row = await self._row(it)
         if it.provider and row.account_id == account.id:

@@ -89,8 +89,9 @@ class Connecting:
 class Pursuit:
     """An attempt that is followed. Its times are by the event loop's clock, which nobody puts back or ahead.
 
-    ``noted`` says that it is stored which account it is, ``used`` that the account was seen to work, and ``over``
-    that nothing of the attempt is stored any more. It is ``lost`` when nobody knows whether its record was made.
+    ``noted`` says that it is stored which account it is, ``used`` that the account was seen to work, ``told`` that
+    its end is, and ``over`` that nothing of the attempt is stored any more. It is ``lost`` when nobody knows
+    whether its record was made, ``unstored`` when the database was away, and what fails is ``warned`` of once.
     """
 
     def __init__(self, attempt: Attempt, provider: Provider | None, now: datetime) -> None:
@@ -99,7 +100,7 @@ class Pursuit:
         self.connecting: Connecting | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.noted = attempt.account_id is not None
-        self.used = self.over = self.lost = self.unstored = self.warned = False
+        self.used = self.told = self.over = self.lost = self.unstored = self.warned = False
         self._pause = FIRST_SECONDS
         self._since = _now() - max(0.0, (now - attempt.began_at).total_seconds())
         self._until = _now() + min((attempt.expires_at - now).total_seconds(), LIFETIME)

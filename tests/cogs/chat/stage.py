@@ -127,6 +127,9 @@ class Behind:
     async def accounts(self, _user_id: str, _provider: Provider) -> Sequence[Account]:
         return self.accounts_
 
+    async def proof(self, _user_id: str, _provider: Provider) -> None:
+        return None
+
     def start_revoke(self, *_: object) -> Ended:
         assert self.receipt is not None
         return Ended(self.receipt)
@@ -153,6 +156,7 @@ def context_over(
         service=parts,
         revoker=parts,
         connector=parts if connects else None,
+        prover=parts,
         access=parts,
         places=parts,
         poster=parts,

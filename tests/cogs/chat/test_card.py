@@ -22,11 +22,11 @@ NEWER = replace(WORKS, state=State.NEWER)
     ("row", "permissions", "buttons"),
     [
         (WORKS, MEMBER, []),
-        (WORKS, MANAGER, ["Disable"]),
-        (WORKS, ADMIN, ["Disable", "Revoke"]),
+        (WORKS, MANAGER, ["Disable", "Check now"]),
+        (WORKS, ADMIN, ["Disable", "Check now", "Revoke"]),
         (OFF, MEMBER, []),
-        (OFF, MANAGER, ["Enable"]),
-        (OFF, ADMIN, ["Enable", "Revoke"]),
+        (OFF, MANAGER, ["Enable", "Check now"]),
+        (OFF, ADMIN, ["Enable", "Check now", "Revoke"]),
         (BROKEN, MEMBER, ["How to reconnect"]),
         (BROKEN, MANAGER, ["Reconnect now", "How to reconnect"]),
         (BROKEN, ADMIN, ["Reconnect now", "How to reconnect", "Revoke"]),
@@ -50,10 +50,15 @@ async def test_a_card_offers_what_its_state_and_the_persons_rights_allow(
     ("who", "connected", "broken", "missing"),
     [
         ("member", [], ["How to reconnect"], ["How to connect"]),
-        ("manager", ["Disable"], ["Reconnect now", "How to reconnect"], ["Connect now", "How to connect"]),
+        (
+            "manager",
+            ["Disable", "Check now"],
+            ["Reconnect now", "How to reconnect"],
+            ["Connect now", "How to connect"],
+        ),
         (
             "admin",
-            ["Disable", "Revoke"],
+            ["Disable", "Check now", "Revoke"],
             ["Reconnect now", "How to reconnect", "Revoke"],
             ["Connect now", "How to connect"],
         ),
@@ -108,10 +113,10 @@ async def test_a_cards_switch_changes_the_card_in_place(world: World) -> None:
 
     assert "🟡 Gmail" in text(card)
     assert "Checked: <t:" in text(card)
-    assert labels_of(card) == ["Enable", "Open Composio"]
+    assert labels_of(card) == ["Enable", "Check now", "Open Composio"]
     await world.manager.click(card, label="Enable")
     assert "🟢 Gmail" in text(card)
-    assert labels_of(card) == ["Disable", "Open Composio"]
+    assert labels_of(card) == ["Disable", "Check now", "Open Composio"]
 
 
 async def test_a_cards_button_shows_the_instructions(world: World) -> None:
@@ -159,9 +164,9 @@ async def test_a_manager_switches_off_and_on_without_composio_hearing_of_it(worl
     assert off.ephemeral
     assert shown(off).startswith("🟡 GitHub · Connected (disabled)\n")
     assert "Switched off here. The connection at Composio stays." in shown(off)
-    assert labels(off) == ["Enable", "Open Composio"]
+    assert labels(off) == ["Enable", "Check now", "Open Composio"]
     assert shown(on).startswith("🟢 GitHub · Connected\nSwitched on here.\n")
-    assert labels(on) == ["Disable", "Open Composio"]
+    assert labels(on) == ["Disable", "Check now", "Open Composio"]
     assert world.composio.requests == []
 
 

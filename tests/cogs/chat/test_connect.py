@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.cogs.chat.stage import (
     WORKS,
     Behind,
     Kept,
+    Offered,
     account,
     buttons_of,
     context_over,
@@ -201,6 +203,19 @@ async def test_the_steps_mention_the_short_way_to_who_may_take_it() -> None:
         answer = await pressed(howto.PRESSES["howto"].run, permissions, "gmail")
         assert ("**Reconnect now** needs none of these steps." in written(answer)) is shows
         assert ("Reconnect now" in buttons_of(answer)) is shows
+
+
+async def test_who_waits_for_a_link_while_the_bot_stops_is_told() -> None:
+    reply, behind = Kept(), Behind(mirror())
+
+    async def stopped(*_: object) -> Offered:
+        raise asyncio.CancelledError
+
+    behind.start = stopped  # type: ignore[method-assign]
+    with pytest.raises(asyncio.CancelledError):
+        await connect.command(context_over(behind), reply, "gmail")
+
+    assert reply.answer.text == "The bot was stopped before there was a link. Nothing was connected."
 
 
 # Old accounts

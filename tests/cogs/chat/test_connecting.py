@@ -338,6 +338,19 @@ async def test_an_administrator_removes_what_no_longer_works_and_nothing_else(wo
     assert "**Linear** 2 accounts revoked, another works · ada" in await history(world)
 
 
+async def test_what_works_again_since_the_question_stays(world: World) -> None:
+    message = await reconnected(world, "admin")
+    question = message_of(await world.admin.click(message, label="Remove 2 old accounts"))
+    first, *others = [one for one in world.composio.accounts.values() if one.status == "EXPIRED"]
+    world.composio.change(first.id, status="ACTIVE")
+
+    await world.admin.click(question, label="Remove 2 accounts")
+
+    assert first.id in world.composio.accounts
+    assert not [one for one in others if one.id in world.composio.accounts]
+    assert text(question).count("deleted") == 1
+
+
 async def test_a_manager_is_not_offered_to_remove_them(world: World) -> None:
     message = await reconnected(world, "manager")
 

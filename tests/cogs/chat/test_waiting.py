@@ -99,11 +99,11 @@ async def test_a_switch_that_takes_its_time_says_so_on_the_button(
     await world.admin.click(card, label="Disable")
 
     assert PATIENCE_SECONDS < 2
-    assert labels_of(card) == ["Working…", "Revoke", "Open Composio"]
+    assert labels_of(card) == ["Working…", "Check now", "Revoke", "Open Composio"]
     assert [button(card, n).get("disabled", False) for n in range(3)] == [True, False, False]
     assert text(card) == before
     await slow.let_go()
-    assert labels_of(card) == ["Enable", "Revoke", "Open Composio"]
+    assert labels_of(card) == ["Enable", "Check now", "Revoke", "Open Composio"]
     assert "Switched off here." in text(card)
 
 
@@ -114,7 +114,7 @@ async def test_a_switch_that_is_moved_at_once_is_answered_in_one_go(world: World
 
     [request] = world.env.http_requests
     assert request.path.endswith("/callback")
-    assert labels_of(card) == ["Enable", "Revoke", "Open Composio"]
+    assert labels_of(card) == ["Enable", "Check now", "Revoke", "Open Composio"]
 
 
 async def test_a_command_that_takes_its_time_is_seen_to_think(
@@ -161,7 +161,7 @@ async def test_an_error_gives_a_waiting_button_its_name_back(
     assert error.ephemeral
     assert error.content.startswith(DATABASE)
     assert text(card) == before
-    assert labels_of(card) == ["Disable", "Revoke", "Open Composio"]
+    assert labels_of(card) == ["Disable", "Check now", "Revoke", "Open Composio"]
     assert not button(card).get("disabled", False)
 
 
@@ -175,7 +175,7 @@ async def test_what_cannot_be_switched_gives_a_waiting_button_its_name_back(
     await slow.let_go()
 
     assert "Gmail is not connected" in text(pressed.followups[0])
-    assert labels_of(card) == ["Disable", "Revoke", "Open Composio"]
+    assert labels_of(card) == ["Disable", "Check now", "Revoke", "Open Composio"]
 
 
 async def test_a_name_that_discord_does_not_let_a_button_have_keeps_nobody_from_switching(
@@ -186,7 +186,7 @@ async def test_a_name_that_discord_does_not_let_a_button_have_keeps_nobody_from_
 
     pressed = await world.admin.click(card, label="Disable")
     assert pressed.deferred
-    assert labels_of(card) == ["Disable", "Revoke", "Open Composio"]
+    assert labels_of(card) == ["Disable", "Check now", "Revoke", "Open Composio"]
     await slow.let_go()
 
     assert "Switched off here." in text(card)

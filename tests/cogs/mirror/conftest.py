@@ -12,6 +12,7 @@ from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror import connecting, pursuit
 from storage.integrations import open_engine, prepare
 from tests.cogs.mirror.backgrounds import INTERVAL, Background, Start
+from tests.cogs.mirror.checks import Checks
 from tests.cogs.mirror.connects import Connects
 from tests.cogs.mirror.processes import Process
 from tests.cogs.mirror.stores import Clock
@@ -92,5 +93,15 @@ async def here(
 @pytest.fixture
 async def there(gateway: ComposioGateway, engine: AsyncEngine, clock: Clock) -> AsyncIterator[Connects]:
     process = Connects(gateway, engine, clock)
+    yield process
+    await process.close()
+
+
+@pytest.fixture
+async def checking(
+    gateway: ComposioGateway, engine: AsyncEngine, clock: Clock, standin: StandIn
+) -> AsyncIterator[Checks]:
+    standin.clock = clock
+    process = Checks(gateway, engine, clock)
     yield process
     await process.close()

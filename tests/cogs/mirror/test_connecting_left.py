@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.sandbox.faults import Before, Hang, Lost
 from bot.sandbox.standin import StandIn
@@ -16,6 +17,7 @@ from cogs.integrations.mirror import connecting as module
 from cogs.integrations.mirror.attempts_left import ALIVE
 from cogs.integrations.mirror.connecting import Connecting, Outcome
 from cogs.integrations.mirror.links import alias_of
+from cogs.integrations.mirror.pursuit import Pursuit
 from storage.integrations import Attempt, Condition, State
 from tests.cogs.conftest import USER, calls
 from tests.cogs.mirror.connects import LINK, Connects, ended, nothing_left, token, until
@@ -26,6 +28,12 @@ pytestmark = pytest.mark.usefixtures("quick")
 
 
 NOT_LONG = timedelta(0)
+
+
+@pytest.fixture
+async def engine(newest_engine: AsyncEngine) -> AsyncEngine:
+    """Over a database of each kind: of two processes one follows."""
+    return newest_engine
 
 
 def left_by(clock: Clock, id_: str = "left", *, ago: timedelta = NOT_LONG, alive: timedelta = NOT_LONG) -> Attempt:
@@ -280,4 +288,4 @@ async def test_nothing_is_remembered_of_what_has_ended(here: Connects, standin: 
     del first, second
     gc.collect()
 
-    assert not [one for one in gc.get_objects() if isinstance(one, Connecting)]
+    assert not [one for one in gc.get_objects() if isinstance(one, Connecting | Pursuit)]

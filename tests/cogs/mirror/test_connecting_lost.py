@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
+from itertools import accumulate
 from typing import Any
 
 import pytest
 
 from bot.sandbox.faults import Before, Cut, Fault, Hang, Html, Lost, Refuse
 from bot.sandbox.standin import StandIn
+from cogs.integrations.mirror import connecting as connecting_module
 from cogs.integrations.mirror import pursuing, pursuit
 from cogs.integrations.mirror.connecting import Outcome
 from cogs.integrations.mirror.errors import (
@@ -17,7 +20,7 @@ from cogs.integrations.mirror.errors import (
     StorageUnavailableError,
 )
 from cogs.integrations.mirror.urgency import is_background
-from storage.integrations import Condition, State
+from storage.integrations import Attempt, Condition, State
 from tests.cogs.conftest import USER, calls
 from tests.cogs.mirror.connects import LINK, Connects, ended, nothing_left, token, until
 from tests.cogs.mirror.processes import ADA, BOB
@@ -88,6 +91,17 @@ async def test_the_next_press_after_a_lost_answer_gets_a_link_of_its_own(here: C
 
 
 # Composio does not answer
+
+
+async def test_a_person_does_not_wait_for_as_long_as_composio_may_want(
+    here: Connects, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connecting_module, "PATIENT_SECONDS", 0.0)
+    connecting = await here.start()
+    standin.allow(token(connecting))
+    standin.fail(Refuse(429, headers={"Retry-After": "3600"}), path="*/ca_*")
+
+    assert (await ended(connecting)).outcome is Outcome.CONNECTED
 
 
 @pytest.mark.parametrize("fault", [Refuse(429), Refuse(500), Refuse(403), Html(404), Hang()])
@@ -165,18 +179,23 @@ async def test_what_nobody_sees_end_within_a_day_is_followed_no_longer(
 ) -> None:
     await here.start()
     standin.fail(Refuse(500), path="*/ca_*", times=None)
-    monkeypatch.setattr("cogs.integrations.mirror.connecting.GIVE_UP_SECONDS", 0.0)
+    monkeypatch.setattr(connecting_module, "GIVE_UP_SECONDS", 0.0)
 
     await nothing_left(here)
 
 
-def test_there_are_at_most_some_sixty_questions_in_ten_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_there_are_at_most_some_sixty_questions_in_ten_minutes(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.undo()
-    asked, seconds, pause = 0, 0.0, 5.0
-    while seconds <= pursuit.LIFETIME:
-        seconds, asked = seconds + pause, asked + 1
-        pause = min(pause * pursuit.GROWTH, pursuit.LONGEST_SECONDS)
-    assert 40 < asked <= 60
+    now = clock()
+    it = pursuit.Pursuit(Attempt("it", USER, "linear", now, now + timedelta(minutes=10), now), None, now)
+
+    pauses = [it.pause() for _ in range(100)]
+    times = list(accumulate(pauses))
+
+    assert pauses[0] == 5.0
+    assert 40 < sum(at <= 600 for at in times) <= 60
 
 
 async def test_a_record_that_cannot_be_deleted_is_told_and_deleted_later(here: Connects, standin: StandIn) -> None:

@@ -1,0 +1,155 @@
+"""Commands of a host that want proof: the token is tried before they run, and not in their middle."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
+
+import discord
+import pytest
+from discord import app_commands
+from discord.ext import commands
+
+from bot.sandbox.faults import Refuse
+from cogs.integrations import guard, requires_integration
+from cogs.integrations.names import COG
+from tests.conftest import World, labels, shown
+from tests.hosts.host import bot_of, plugin
+from tests.hosts.work import connected, needs_reconnecting, one_answer
+
+PROXY = "*/tools/execute/proxy"
+HOUR = timedelta(hours=1)
+
+
+class Proved(commands.Cog):
+    """Commands whose answers show that they have run."""
+
+    @app_commands.command(description="Close an issue, for the person alone")
+    @requires_integration("github", verified_within=HOUR)
+    async def close(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.followup.send("closed")
+
+    @app_commands.command(description="Close an issue, for all to see")
+    @requires_integration("github", verified_within=HOUR, ephemeral=False)
+    async def announce(self, interaction: discord.Interaction[Any]) -> None:
+        await interaction.followup.send("closed for all")
+
+
+@pytest.fixture(autouse=True)
+def _nobody_wants_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "WANTED", set())
+
+
+@pytest.fixture
+async def work(world: World) -> None:
+    await bot_of(world).add_cog(Proved())
+    await plugin(world, "load")
+
+
+def probes(world: World) -> int:
+    return sum(sent.path.endswith("/tools/execute/proxy") for sent in world.composio.requests)
+
+
+@pytest.mark.usefixtures("work")
+async def test_an_app_that_works_is_tried_once_and_then_remembered(world: World) -> None:
+    await connected(world)
+
+    first = await world.member.slash(world.channel, "close")
+    second = await world.member.slash(world.channel, "close")
+
+    assert (one_answer(first), one_answer(second)) == ("closed", "closed")
+    assert probes(world) == 1
+
+
+@pytest.mark.usefixtures("work")
+async def test_it_answers_where_the_host_wants_it(world: World) -> None:
+    await connected(world)
+
+    result = await world.member.slash(world.channel, "announce")
+
+    assert shown(result) == "closed for all"
+    assert not result.ephemeral
+
+
+@pytest.mark.usefixtures("work")
+async def test_a_dead_token_is_told_before_the_command_runs(world: World) -> None:
+    await connected(world)
+    [account] = world.composio.accounts.values()
+    world.composio.kill_token(account.id)
+
+    result = await world.member.slash(world.channel, "close")
+
+    assert "GitHub refused the access when it was tried" in one_answer(result)
+    assert "How to reconnect" in labels(result)
+    assert account.owner not in one_answer(result)
+
+
+@pytest.mark.usefixtures("work")
+async def test_access_without_a_name_is_no_proof(world: World) -> None:
+    await connected(world)
+    [account] = world.composio.accounts.values()
+    world.composio.kill_token(account.id, 403)
+
+    said = one_answer(await world.member.slash(world.channel, "close"))
+
+    assert "GitHub accepted the access, but whose it is may not be asked" in said
+
+
+@pytest.mark.usefixtures("work")
+async def test_what_could_not_be_checked_is_no_proof(world: World) -> None:
+    await connected(world)
+    world.composio.fail(Refuse(403), method="POST", path=PROXY)
+
+    said = one_answer(await world.member.slash(world.channel, "close"))
+
+    assert "it could not be checked" in said
+    assert "Proxy execute" in said
+
+
+@pytest.mark.usefixtures("work")
+async def test_what_is_not_connected_is_refused_without_trying(world: World) -> None:
+    await needs_reconnecting(world)
+
+    said = one_answer(await world.member.slash(world.channel, "close"))
+
+    assert "which needs reconnecting" in said
+    assert probes(world) == 0
+
+
+@pytest.mark.parametrize("wrong", [3600, "1 hour"])
+def test_only_a_time_span_is_one(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="timedelta"):
+        requires_integration("github", verified_within=wrong)
+
+
+def test_no_time_at_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="longer than nothing"):
+        requires_integration("github", verified_within=timedelta(0))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("google docs", "has no address that tells who is signed in"),
+        ("gihub", "is no app of the catalogue"),
+    ],
+)
+async def test_an_app_that_cannot_be_proved_is_refused_at_load(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str, reason: str
+) -> None:
+    # A load that fails takes the modules away, and the next one makes them anew.
+    monkeypatch.setattr(import_module("cogs.integrations.guard"), "WANTED", {name})
+
+    assert reason in await plugin(world, "load")
+    assert COG not in bot_of(world).cogs
+
+
+async def test_a_composio_that_cannot_be_asked_does_not_stop_the_start(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("cogs.integrations.guard"), "WANTED", {"github"})
+    world.composio.fail(Refuse(500), path="*/toolkits/github", times=None)
+
+    assert await plugin(world, "load") == "done"
+    assert COG in bot_of(world).cogs
