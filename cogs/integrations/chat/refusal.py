@@ -34,7 +34,8 @@ async def require(
         if verified_within is None:
             return True
         found = await context.prover.proved(user_id, provider, verified_within, actor(interaction))
-        if found is None or found.verdict is Verdict.WORKS:
+        # It may have been switched off while it was tried.
+        if found is None or (found.verdict is Verdict.WORKS and found.row.condition is Condition.CONNECTED):
             return True
         await tell(interaction, _unproved(context, interaction, found))
         return False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -168,9 +167,8 @@ class Prover:
         """Ask once; who wants to know the same at the same time shares the answer, and does not count it."""
         # An answer about the account before it was changed says nothing about it now.
         key = account.id, account.updated_at
-        while task := self._probing.get(key):
-            with suppress(ComposioBudgetError):  # nothing was asked: people may where the background may not
-                return await asyncio.shield(task)
+        if task := self._probing.get(key):
+            return await asyncio.shield(task)
         task = self._probing[key] = self._running.start(self._tried(account, endpoint))
         task.add_done_callback(lambda _: self._probing.pop(key))
         check.probes += 1
