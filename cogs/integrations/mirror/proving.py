@@ -191,6 +191,7 @@ class Prover:
         """Read the accounts once more, and store what holds for them as they are now; returns when that was."""
         stored_at: datetime | None = None
         for _ in range(ATTEMPTS):
+            self._outdate(check.composio_user_id)
             seen, at = await self._ledger.read(check.composio_user_id), self._clock()
             plan, without = await self._plan(check, seen, at)
             proved = check.proofs()
@@ -203,8 +204,6 @@ class Prover:
                 written = await self._ledger.record_sync(seen, rows, at, happened, besides)
             except OutdatedError:
                 continue
-            finally:
-                self._outdate(check.composio_user_id)  # also where nobody knows whether it was stored
             left_alone = {row.provider for row in rows} - {row.provider for row in written}
             if left_alone.isdisjoint(proof.provider for proof in proved):
                 return at

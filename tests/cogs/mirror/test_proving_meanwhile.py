@@ -149,7 +149,7 @@ async def test_a_sync_from_just_before_is_handed_to_nobody_once_the_verdict_is_s
     async def plain() -> None:
         await checking.service.start_sync(USER, fresh=False).report()
 
-    standin.fail(Meanwhile(plain), path=LIST)  # asked between the two reads of the check
+    standin.fail(Meanwhile(plain), path=LIST, skip=1)  # while the check reads for the second time
     await checking.checked()
 
     report = await checking.service.start_sync(USER, fresh=False).report()
