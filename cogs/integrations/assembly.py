@@ -190,6 +190,7 @@ def _vigil(settings: IntegrationsSettings, mirror: _Mirror) -> Vigil:
     return Vigil(
         prover=mirror.prover,
         ledger=mirror.ledger,
+        tenancy=mirror.rules.tenancy,
         interval=settings.verify_interval,
         clock=discord.utils.utcnow,
     )

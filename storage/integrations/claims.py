@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .queries import Queries
-from .tables import integrations, proofs, turns
+from .tables import integrations, proofs, servers, turns
 from .turns import take
 from .values import State, Verdict
 
@@ -27,7 +27,8 @@ class Claims(Queries):
 
         Nobody else takes them until the *interval* is over. Whoever is new is not checked at once: first some
         hundred at a time are given a time within the interval, so that a fleet is spread over it. Left out are
-        those of whom nothing is connected, and no account was refused: there is nothing to try.
+        those of whom nothing is connected, and no account was refused: there is nothing to try. So are those whose
+        servers have all been left.
         """
         until = now + interval
         async with self._transaction() as connection:
@@ -58,10 +59,11 @@ def _worth_it() -> Any:
     of = turns.c.composio_user_id
     connected = integrations.c.state == State.CONNECTED.value
     refused = proofs.c.verdict == Verdict.REFUSED.value
-    return sa.or_(
+    something = sa.or_(
         sa.exists().where(integrations.c.composio_user_id == of, connected),
         sa.exists().where(proofs.c.composio_user_id == of, refused),
     )
+    return something & sa.exists().where(servers.c.composio_user_id == of, servers.c.left_at.is_(None))
 
 
 _WORTH_IT = _worth_it()

@@ -279,7 +279,7 @@ class Proof:
     account_updated_at: datetime
     at: datetime
     verdict: Verdict
-    whom: str | None = None
+    whom: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import pytest
 from discord import app_commands
 from discord.ext import commands
 
-from bot.sandbox.faults import Refuse
+from bot.sandbox.faults import Before, Refuse
 from cogs.integrations import guard, require, requires_integration
-from tests.conftest import World, labels, shown
+from tests.conftest import World, execute, labels, shown
 from tests.hosts.host import bot_of, plugin
 from tests.hosts.work import connected, needs_reconnecting, one_answer
 
@@ -81,6 +81,18 @@ async def test_a_dead_token_is_told_before_the_command_runs(world: World) -> Non
     assert "GitHub refused the access when it was tried" in one_answer(result)
     assert "How to reconnect" in labels(result)
     assert account.owner not in one_answer(result)
+
+
+@pytest.mark.usefixtures("work")
+async def test_what_is_switched_off_while_it_is_tried_is_refused(world: World) -> None:
+    await connected(world)
+    switch_off = "UPDATE integrations_provider SET enabled = 0 WHERE provider = 'github'"
+    world.composio.fail(Before(lambda _: execute(switch_off)), method="POST", path=PROXY)
+
+    said = one_answer(await world.member.slash(world.channel, "close"))
+
+    assert "switched off" in said
+    assert probes(world) == 1
 
 
 @pytest.mark.usefixtures("work")

@@ -160,6 +160,13 @@ class TestWithNothingToTry:
 
         assert await store.claim_check(NOON, DAY, 9) == ([ADA] if verdict is Verdict.REFUSED else [])
 
+    async def test_is_who_was_left_by_the_last_server(self, store: Store, engine: AsyncEngine) -> None:
+        await in_order(store, engine, "a", "b")
+        await store.arrive({HERE + 9: "b"})
+        await store.leave([HERE, HERE + 1], NOON)
+
+        assert await store.claim_check(NOON, DAY, 9) == ["b"]
+
     async def test_is_who_has_no_server_any_more(self, store: Store, engine: AsyncEngine) -> None:
         await in_order(store, engine, ADA)
         await store.leave([HERE], NOON)

@@ -51,13 +51,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What trying one account came to."""
+    """What trying one account came to, and when the app was asked."""
 
     verdict: Verdict | None = None
     whom: str | None = field(default=None, repr=False)
     why: Why | None = None
     status: int | None = None
     error: ComposioError | None = None
+    at: datetime | None = None
 
     def finding(self, provider: Provider, row: Integration) -> Finding:
         """The same, of this provider."""

@@ -40,9 +40,8 @@ class Ledger:
     """Raises `StorageUnavailableError` when the database failed; nothing has changed then, unless it says so.
 
     ``known`` is that memory, ``checks`` tells it when it was last true, ``turns`` is for the background,
-    ``telling`` for alerts, ``attempts`` for connect links, ``proofs`` for what checks have found.
-    ``left_alone`` says that a sync could not write a row: a revoke of it may have been
-    interrupted. *notify* is told of every event that changed a provider's condition.
+    ``telling`` for alerts, ``attempts`` for connect links, ``proofs`` for checks. ``left_alone`` says that a sync
+    could not write a row: a revoke may have been interrupted. *notify* is told of every change of a condition.
     """
 
     def __init__(
@@ -61,8 +60,8 @@ class Ledger:
         self.telling = Telling(store, self._waits)
         self.turns = Turns(store, self._waits)
         self.checks = Checks(store, self._waits, known)
-        self.attempts = Attempts(store, self._waits, known, self._look_again, self.tell)
         self.proofs = Proofs(store, self._waits)
+        self.attempts = Attempts(store, self._waits, known, self._look_again, self.tell)
         self.left_alone = False
 
     async def close(self) -> None:
@@ -124,7 +123,8 @@ class Ledger:
             if not error.unknown:
                 raise
             names = await self._was_recorded(seen, changes, at, error)
-        self.proofs.changed([seen.composio_user_id])
+        finally:
+            self.proofs.changed([seen.composio_user_id])
         written = [row.written() for row in changes if row.provider in names]
         self.left_alone = self.left_alone or len(written) < len(changes)
         await self._look_again(self.known.wrote(written, ticket))
@@ -226,6 +226,7 @@ class Ledger:
             if not error.unknown or await self._is_open(operation):
                 raise
             stored = True
+        self.proofs.changed([operation.composio_user_id])
         if stored:
             self.known.settle(operation.composio_user_id, operation.provider)
             await self._look_again(self.known.wrote([row.written()] if row else [], ticket))
@@ -235,7 +236,8 @@ class Ledger:
         return operation.id in {one.id for one in await self.operations()}
 
     def tell(self, happened: Event) -> None:
-        """Tell the host of what changed a provider's condition."""
+        """Tell the host of what changed a provider's condition. Another account may decide it by now."""
+        self.proofs.changed([happened.composio_user_id])
         if happened.before is not happened.after:
             self._notify(happened)
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from storage.integrations import Besides, OutdatedError, Proof, Verdict
+from storage.integrations import Besides, Mirror, OutdatedError, Proof, Verdict
 
 from .accounts import Account, Accounts
 from .catalog import Catalog, Provider
-from .errors import ComposioError, ComposioUnavailableError, Trouble
+from .checking import Check, made_by
+from .errors import ComposioBudgetError, ComposioError, ComposioUnavailableError, Trouble
 from .findings import Answer, CheckReport, Finding, Why, is_about_all
 from .ledger import Ledger
-from .plan import make_plan, newest, refusals
+from .plan import Plan, make_plan
 from .probes import Endpoint, Probe, Probes
 from .results import NOBODY, Actor
 from .running import Run, Running
@@ -25,61 +26,27 @@ from .whose import has_errors, whom
 
 log = logging.getLogger(__name__)
 
+# An interaction's token lives 15 minutes. No token is tried after five; one takes 40 seconds at most, and to read
+# the accounts once more five minutes.
+CHECK_SECONDS = 300.0
+
 
 class Composio(Accounts, Probes, Protocol):
     """Where accounts are read, and their tokens tried."""
 
 
-_NOTHING_TO_TRY = Answer(why=Why.NOT_CONNECTED)
+class _Tried(NamedTuple):
+    """What the provider answered, and when it was asked."""
 
-
-@dataclass
-class _Check:
-    """A check under way: which account stands for each provider, and what was answered about it."""
-
-    composio_user_id: str
-    by: Actor
-    providers: Mapping[str, Provider]
-    chosen: dict[str, Account] = field(default_factory=dict)
-    answers: dict[str, Answer] = field(default_factory=dict)
-    probes: int = 0
-
-    def moved(self, accounts: Sequence[Account]) -> list[str]:
-        """The providers whose account was changed after it was chosen, and may be tried once more."""
-        now = {account.id: account for account in accounts}
-        found = []
-        for name, answer in self.answers.items():
-            chosen = self.chosen[name]
-            account = now.get(chosen.id)
-            if answer.verdict and account and account.usable and account.updated_at != chosen.updated_at:
-                self.chosen[name] = account
-                found.append(name)
-        return found
-
-    def forget(self, moved: Collection[str], accounts: Sequence[Account]) -> None:
-        """Claim nothing of accounts that kept changing, or that cannot be used any more."""
-        usable = {account.id for account in accounts if account.usable}
-        for name, chosen in self.chosen.items():
-            if name in moved:
-                self.answers[name] = Answer(why=Why.MOVED)
-            elif self.answers[name].verdict and chosen.id not in usable:
-                self.answers[name] = _NOTHING_TO_TRY
-
-    def proofs(self, accounts: Sequence[Account], at: datetime) -> list[Proof]:
-        """What is proved of accounts that are as they were when they were tried."""
-        now = {account.id for account in accounts}
-        return [
-            Proof(self.composio_user_id, name, chosen.id, chosen.updated_at, at, answer.verdict, answer.whom)
-            for name, answer in self.answers.items()
-            if answer.verdict and (chosen := self.chosen[name]).id in now
-        ]
+    probe: Probe
+    at: datetime
 
 
 class Prover:
     """Checks over Composio and a ledger that stay the caller's to close.
 
     A check reads all accounts before and after it tries a token, and stores what a sync would have stored besides
-    what it has proved. *outdate* is told whose accounts were tried.
+    what it has proved. *outdate* is told of whom something was stored.
     """
 
     def __init__(
@@ -97,7 +64,7 @@ class Prover:
         self._clock = clock
         self._outdate = outdate
         self._running = Running()
-        self._probing: dict[str, asyncio.Task[Probe]] = {}
+        self._probing: dict[tuple[str, datetime], asyncio.Task[_Tried]] = {}
 
     async def settled(self) -> None:
         """Return when nothing is under way."""
@@ -109,7 +76,10 @@ class Prover:
 
     async def can_check(self, provider: Provider) -> bool:
         """Whether there is a way to ask who is signed in. Raises `ComposioError` when that cannot be known."""
-        return await self._endpoint(provider, provider.toolkit) is not None
+        for toolkit in dict.fromkeys((provider.toolkit, *provider.toolkits)):
+            if await self._endpoint(provider, toolkit):
+                return True
+        return False
 
     async def proof(self, composio_user_id: str, provider: Provider) -> Proof | None:
         """What is stored of the account that decides. Raises `StorageUnavailableError`."""
@@ -139,107 +109,130 @@ class Prover:
         read, and `StorageUnavailableError`; nothing is stored then. It goes on when the caller is cancelled.
         """
         wanted = {one.id: one for one in (self._catalog.providers if providers is None else providers)}
-        check = _Check(composio_user_id, by, wanted)
+        check = Check(composio_user_id, by, wanted, _now() + CHECK_SECONDS)
         return Run(self._running, lambda run: self._check(check, run, since, named=providers is not None))
 
     async def _check(
-        self, check: _Check, run: Run[CheckReport], since: datetime | None, *, named: bool
+        self, check: Check, run: Run[CheckReport], since: datetime | None, *, named: bool
     ) -> CheckReport:
-        user_id = check.composio_user_id
-        proofs = (await self._ledger.proofs.of([user_id]))[user_id]
+        proofs = await self._proofs(check)
         fresh = {proof.account_id for proof in proofs if since and since < proof.at <= self._clock()}
-        self._choose(check, await self._composio.accounts(user_id), proofs, fresh)
+        accounts = await self._composio.accounts(check.composio_user_id)
+        decisive = check.decisive(accounts, proofs)
+        check.chosen = {name: account for name, account in decisive.items() if account.id not in fresh}
         await self._ask(check, list(check.chosen), run)
-        self._outdate(user_id)
-        at = await self._conclude(check)
-        mirror = await self._ledger.read(user_id, check.by.guild_id)
-        # Whoever named a provider is told of it in any case.
-        names = check.providers if named else check.answers
-        found = tuple(
-            check.answers.get(name, _NOTHING_TO_TRY).finding(provider, mirror.get(name))
-            for name, provider in check.providers.items()
-            if name in names
-        )
-        return CheckReport(found, check.probes, at)
+        at = self._clock()
+        try:
+            at = await self._conclude(check)
+        except ComposioError as error:
+            if not check.probes:
+                raise
+            # Whoever pays for them is told of all requests, whatever came of them.
+            log.info("nothing is proved: %s: %s", type(error).__name__, error)
+            check.claim_nothing(error)
+        mirror = await self._ledger.read(check.composio_user_id, check.by.guild_id)
+        return check.report(mirror.get, at, named=named)
 
-    def _choose(
-        self, check: _Check, accounts: Sequence[Account], proofs: Sequence[Proof], fresh: Collection[str]
-    ) -> None:
-        refused = refusals(accounts, proofs)
-        for name, provider in check.providers.items():
-            usable = [one for one in accounts if one.usable and one.toolkit in provider.toolkits]
-            # Where all were refused, only another try can show that one works again.
-            if best := [one for one in usable if one.id not in refused] or usable:
-                account = newest(best)
-                if account.id not in fresh:
-                    check.chosen[name] = account
+    async def _proofs(self, check: Check) -> list[Proof]:
+        return (await self._ledger.proofs.of([check.composio_user_id]))[check.composio_user_id]
 
-    async def _ask(self, check: _Check, names: Sequence[str], run: Run[CheckReport] | None = None) -> None:
+    async def _ask(self, check: Check, names: Sequence[str], run: Run[CheckReport] | None = None) -> None:
         stopped_by: ComposioError | None = None
         for number, name in enumerate(names):
             if run:
                 run.progress(number, len(names))
+            if not stopped_by and _now() > check.until:
+                stopped_by = ComposioUnavailableError(Trouble.TIMEOUT, f"no end after {CHECK_SECONDS:.0f} s")
             if stopped_by:  # it is not about this app
                 check.answers[name] = Answer(error=stopped_by)
                 continue
             answer = check.answers[name] = await self._try(check, check.providers[name], check.chosen[name])
             if answer.error and is_about_all(answer.error):
                 stopped_by = answer.error
+        if run and names:
+            run.progress(len(names), len(names))
 
-    async def _try(self, check: _Check, provider: Provider, account: Account) -> Answer:
+    async def _try(self, check: Check, provider: Provider, account: Account) -> Answer:
         try:
             endpoint = await self._endpoint(provider, account.toolkit)
             if endpoint is None:
                 return Answer(why=Why.NO_ENDPOINT)
-            probe = await self._probe(check, account.id, endpoint)
+            tried = await self._probe(check, account, endpoint)
         except ComposioError as error:
             log.info("could not check %s: %s: %s", provider.id, type(error).__name__, error)
             return Answer(error=error)
-        return _answer(probe, account.toolkit, provider.whoami_name)
+        return replace(_answer(tried.probe, account.toolkit, provider.whoami_name), at=tried.at)
 
-    async def _probe(self, check: _Check, account_id: str, endpoint: Endpoint) -> Probe:
+    async def _probe(self, check: Check, account: Account, endpoint: Endpoint) -> _Tried:
         """Ask once; who wants to know the same at the same time shares the answer, and does not count it."""
-        task = self._probing.get(account_id)
-        if task is None:
-            task = self._probing[account_id] = self._running.start(self._composio.probe(account_id, endpoint))
-            task.add_done_callback(lambda _: self._probing.pop(account_id))
-            check.probes += 1
-        return await asyncio.shield(task)
+        # An answer about the account before it was changed says nothing about it now.
+        key = account.id, account.updated_at
+        if task := self._probing.get(key):
+            return await asyncio.shield(task)
+        task = self._probing[key] = self._running.start(self._tried(account, endpoint))
+        task.add_done_callback(lambda _: self._probing.pop(key))
+        check.probes += 1
+        try:
+            return await asyncio.shield(task)
+        except ComposioBudgetError:
+            check.probes -= 1  # it was never sent
+            raise
+
+    async def _tried(self, account: Account, endpoint: Endpoint) -> _Tried:
+        at = self._clock()
+        return _Tried(await self._composio.probe(account.id, endpoint), at)
 
     async def _endpoint(self, provider: Provider, toolkit: str) -> Endpoint | None:
         if provider.whoami:
             return Endpoint(provider.whoami, provider.whoami_method, provider.whoami_body)
         return await self._composio.current_user_endpoint(toolkit)
 
-    async def _conclude(self, check: _Check) -> datetime:
+    async def _conclude(self, check: Check) -> datetime:
         """Read the accounts once more, and store what holds for them as they are now; returns when that was."""
-        tried_again: list[str] = []
+        stored_at: datetime | None = None
         for _ in range(ATTEMPTS):
-            at = self._clock()
-            seen = await self._ledger.read(check.composio_user_id)
-            proofs = (await self._ledger.proofs.of([check.composio_user_id]))[check.composio_user_id]
-            accounts = await self._composio.accounts(check.composio_user_id)
-            moved = check.moved(accounts)
-            if again := [name for name in moved if name not in tried_again]:
-                # Using a token may refresh it: nobody knows which of the two was tried.
-                tried_again += again
-                await self._ask(check, again)
-                continue
-            check.forget(moved, accounts)
-            proved = check.proofs(accounts, at)
-            checked = {proof.account_id for proof in proved}
-            known = [*(proof for proof in proofs if proof.account_id not in checked), *proved]
-            plan = make_plan(accounts, seen, self._catalog, at, known)
+            seen, at = await self._ledger.read(check.composio_user_id), self._clock()
+            plan, without = await self._plan(check, seen, at)
+            proved = check.proofs()
             rows = [change.after for change in plan.changes]
             if not (rows or proved or plan.outdated):
                 return at
-            happened = check.by.synced(at, plan, {proof.provider for proof in proved})
+            happened = check.by.synced(at, plan, made_by(proved, plan, without))
             try:
-                await self._ledger.record_sync(seen, rows, at, happened, Besides(None, proved, plan.outdated))
+                besides = Besides(None, proved, plan.outdated)
+                written = await self._ledger.record_sync(seen, rows, at, happened, besides)
             except OutdatedError:
                 continue
-            return at
-        raise ComposioUnavailableError(Trouble.UNSTABLE, "the accounts or what is stored of them kept changing")
+            self._outdate(check.composio_user_id)
+            left_alone = {row.provider for row in rows} - {row.provider for row in written}
+            if left_alone.isdisjoint(proof.provider for proof in proved):
+                return at
+            stored_at = at
+        if stored_at is None:
+            raise ComposioUnavailableError(Trouble.UNSTABLE, "other processes kept storing theirs first")
+        return stored_at
+
+    async def _plan(self, check: Check, seen: Mirror, at: datetime) -> tuple[Plan, Plan]:
+        """What is to be stored, and what a sync would have stored without this check.
+
+        Using a token may refresh it, and accounts come and go: what was changed since it was tried is tried again.
+        """
+        while True:
+            proofs = await self._proofs(check)
+            accounts = await self._composio.accounts(check.composio_user_id)
+            mine = {(proof.account_id, proof.at) for proof in check.proofs()}
+            others = [proof for proof in proofs if (proof.account_id, proof.at) not in mine]
+            again = check.moved(accounts, others)
+            if not again:
+                break
+            await self._ask(check, again)
+        proved = check.proofs()
+        checked = {proof.account_id for proof in proved}
+        known = [*(proof for proof in others if proof.account_id not in checked), *proved]
+        return (
+            make_plan(accounts, seen, self._catalog, at, known),
+            make_plan(accounts, seen, self._catalog, at, others),
+        )
 
 
 def _answer(probe: Probe, toolkit: str, place: str | None) -> Answer:
@@ -253,3 +246,7 @@ def _answer(probe: Probe, toolkit: str, place: str | None) -> Answer:
     if has_errors(probe.data):
         return Answer(why=Why.ERRORS)
     return Answer(Verdict.WORKS, whom(probe.data, toolkit, place))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from .errors import NotAllowedHereError, SettingsError
@@ -40,6 +41,15 @@ class Tenancy:
         if guild_id is None or (self.guild_ids and guild_id not in self.guild_ids):
             raise NotAllowedHereError
         return self.user_id.replace(PLACEHOLDER, str(guild_id))
+
+    def has(self, composio_user_id: str) -> bool:
+        """Whether it is the Composio user of some server that may use it."""
+        if self.is_shared:
+            return composio_user_id == self.user_id
+        first, *others = map(re.escape, self.user_id.split(PLACEHOLDER))
+        # Wherever the server's id stands a second time, it is the same.
+        found = re.fullmatch(first + r"(\d+)" + r"\1".join(others), composio_user_id)
+        return found is not None and self.owns(composio_user_id, int(found[1]))
 
     def owns(self, composio_user_id: str, guild_id: int) -> bool:
         """Whether the Composio user is still that of the server, and the server may use it."""

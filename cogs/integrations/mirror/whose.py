@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .accounts import NAME_LENGTH
 from .text import line
 
-LONGEST_NAME = 254  # of an address (RFC 5321)
 # As seen in the field.
 _PLACES = {
     "gmail": ("emailAddress",),
@@ -30,9 +30,9 @@ def whom(data: Any, toolkit: str, place: str | None) -> str | None:
 def _at(data: Any, path: str) -> str | None:
     for key in path.split("."):
         data = data.get(key) if isinstance(data, dict) else None
-    if not isinstance(data, str) or len(data) > LONGEST_NAME:
+    if not isinstance(data, str) or len(data) > NAME_LENGTH:
         return None
-    return line(data, LONGEST_NAME) or None
+    return line(data, NAME_LENGTH) or None
 
 
 def has_errors(data: Any) -> bool:

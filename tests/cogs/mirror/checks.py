@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bot.sandbox.faults import Meanwhile
 from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.catalog import DEFAULT, Catalog
 from cogs.integrations.mirror.findings import CheckReport, Finding
 from cogs.integrations.mirror.proving import Prover
+from cogs.integrations.mirror.tenancy import Tenancy
 from cogs.integrations.mirror.vigil import Vigil
 from storage.integrations import Action, Event, Integration, Proof
 from tests.cogs.conftest import USER
-from tests.cogs.mirror.processes import ADA, Process
+from tests.cogs.mirror.processes import ADA, HERE, Process
 from tests.cogs.mirror.stores import Clock
 
+TENANCY = Tenancy(USER, frozenset({HERE}))
+LIST = "*/connected_accounts"
 PROXY = "*/tools/execute/proxy"
+
+
+class Counted(Prover):
+    """Counts who has come so far as to ask an app, or to join who asks."""
+
+    asking = 0
+
+    async def _probe(self, *given: Any) -> Any:
+        self.asking += 1
+        return await super()._probe(*given)
 
 
 class Checks(Process):
@@ -27,16 +44,23 @@ class Checks(Process):
         super().__init__(gateway, engine, clock)
         self.gateway, self.clock = gateway, clock
         self.catalog = catalog
-        self.prover = Prover(
+        self.prover = Counted(
             accounts=gateway, ledger=self.ledger, catalog=catalog, clock=clock, outdate=self.service.outdate
         )
 
-    def vigil(self, interval: float) -> Vigil:
-        return Vigil(prover=self.prover, ledger=self.ledger, interval=interval, clock=self.clock)
+    def vigil(self, interval: float, tenancy: Tenancy = TENANCY) -> Vigil:
+        return Vigil(prover=self.prover, ledger=self.ledger, tenancy=tenancy, interval=interval, clock=self.clock)
 
     async def check(self, *names: str) -> CheckReport:
         providers = [self.catalog.by_id[name] for name in names] or None
         return await self.prover.start_check(USER, providers, ADA).report()
+
+    async def ask(self, times: int) -> None:
+        """Return when so many who check have come so far as to ask an app, or to join who asks."""
+        async with asyncio.timeout(5):
+            while self.prover.asking < times:
+                await self.ledger.operations()
+                await asyncio.sleep(0)
 
     async def checked(self, name: str = "gmail") -> Finding:
         """What a check of one app has found."""
@@ -57,6 +81,25 @@ class Checks(Process):
     async def close(self) -> None:
         await self.prover.close()
         await super().close()
+
+
+class Held:
+    """An answer that is made, and then held until it is let go; *path* says to which request."""
+
+    def __init__(self, standin: StandIn, path: str) -> None:
+        self._reached, self._go = asyncio.Event(), asyncio.Event()
+        standin.fail(Meanwhile(self._hold), method="*", path=path)
+
+    async def _hold(self) -> None:
+        self._reached.set()
+        await self._go.wait()
+
+    async def reached(self) -> None:
+        async with asyncio.timeout(5):
+            await self._reached.wait()
+
+    def let_go(self) -> None:
+        self._go.set()
 
 
 def probes(standin: StandIn) -> int:

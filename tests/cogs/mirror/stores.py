@@ -236,6 +236,9 @@ class Stage(Store):
     async def proofs(self, composio_user_ids: Collection[str]) -> dict[str, list[Proof]]:
         return await self._played("proofs", lambda: super(Stage, self).proofs(composio_user_ids))
 
+    async def claim_check(self, *arguments: Any) -> list[str]:
+        return await self._played("claim_check", lambda: super(Stage, self).claim_check(*arguments))
+
     async def arrive(self, served: Mapping[int, str]) -> None:
         await self._played("arrive", lambda: super(Stage, self).arrive(served))
 

@@ -20,10 +20,9 @@ from cogs.integrations.mirror.errors import (
 )
 from cogs.integrations.mirror.findings import Why
 from cogs.integrations.mirror.plan import REFUSED
-from cogs.integrations.mirror.proving import _Check
 from storage.integrations import Condition, OutdatedError, State, Verdict
 from tests.cogs.conftest import USER
-from tests.cogs.mirror.checks import PROXY, Checks, probes
+from tests.cogs.mirror.checks import PROXY, Checks, Held, probes
 from tests.cogs.mirror.processes import ADA, GMAIL
 from tests.cogs.mirror.stores import Clock
 
@@ -263,16 +262,18 @@ async def test_a_revoke_takes_the_name_along(checking: Checks, standin: StandIn)
 # At once, and in vain
 
 
-async def test_two_who_try_an_account_at_once_share_the_question(checking: Checks, standin: StandIn) -> None:
+async def test_a_check_of_all_shares_the_question_of_a_check_of_one(checking: Checks, standin: StandIn) -> None:
     await checking.connected(standin, "ca_1")
-    checks = [_Check(USER, ADA, {}), _Check(USER, ADA, {})]
-    endpoint = await checking.gateway.current_user_endpoint("gmail")
-    assert endpoint is not None
+    held = Held(standin, PROXY)
+    one, everything = checking.prover.start_check(USER, [GMAIL]), checking.prover.start_check(USER, None)
+    await held.reached()
+    await checking.ask(2)
+    held.let_go()
 
-    one, other = await asyncio.gather(*(checking.prover._probe(check, "ca_1", endpoint) for check in checks))  # noqa: SLF001
+    reports = [await one.report(), await everything.report()]
 
-    assert one == other
-    assert [check.probes for check in checks] == [1, 0]
+    assert [report.findings[0].verdict for report in reports] == [Verdict.WORKS] * 2
+    assert sorted(report.probes for report in reports) == [0, 1]
     assert probes(standin) == 1
 
 

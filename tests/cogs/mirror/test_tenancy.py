@@ -62,3 +62,23 @@ def test_two_servers_with_users_of_their_own_never_share_one(one: int, other: in
     tenancy = Tenancy("team-{guild_id}")
 
     assert (tenancy.composio_user_id(one) == tenancy.composio_user_id(other)) is (one == other)
+
+
+@pytest.mark.parametrize(
+    ("tenancy", "user", "expected"),
+    [
+        (Tenancy("team", frozenset({1})), "team", True),
+        (Tenancy("team", frozenset({1})), "team-1", False),
+        (Tenancy("team-{guild_id}"), "team-42", True),
+        (Tenancy("team-{guild_id}"), "team-042", False),
+        (Tenancy("team-{guild_id}"), "team-", False),
+        (Tenancy("team-{guild_id}"), "team-42-more", False),
+        (Tenancy("team.{guild_id}"), "team-42", False),
+        (Tenancy("{guild_id}:{guild_id}"), "42:42", True),
+        (Tenancy("{guild_id}:{guild_id}"), "42:43", False),
+        (Tenancy("team-{guild_id}", frozenset({1})), "team-1", True),
+        (Tenancy("team-{guild_id}", frozenset({1})), "team-2", False),
+    ],
+)
+def test_a_composio_user_is_known_to_be_of_one_of_the_servers(tenancy: Tenancy, user: str, expected: bool) -> None:
+    assert tenancy.has(user) is expected
