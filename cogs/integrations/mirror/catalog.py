@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -211,7 +211,9 @@ def refuse_overlap(providers: Sequence[Provider]) -> None:
                 raise OverlapError(f"the {what} {name!r} is taken already, by {owner.label!r}", provider, key)
 
 
-def _provider(label: str, category: str, description: str, id_: str = "", *more: str) -> Provider:
+def _provider(
+    label: str, category: str, description: str, id_: str = "", *more: str, whoami: Mapping[str, str] | None = None
+) -> Provider:
     slug = id_ or label.lower().replace(" ", "")
     return Provider(
         id=slug,
@@ -220,7 +222,17 @@ def _provider(label: str, category: str, description: str, id_: str = "", *more:
         description=description,
         required=category == "Required",
         toolkits=(slug, *more),
+        **(whoami or {}),
     )
+
+
+# Composio names no address for it, because there is only one, for everything that can be asked (GraphQL).
+_LINEAR = {
+    "whoami": "https://api.linear.app/graphql",
+    "whoami_method": "POST",
+    "whoami_body": "{ viewer { email } }",
+    "whoami_name": "viewer.email",
+}
 
 
 DEFAULT = Catalog(
@@ -238,6 +250,6 @@ DEFAULT = Catalog(
         _provider("Google Calendar", "Scheduling", "Needed for scheduling and calendar events"),
         _provider("GitHub", "Development", "Required for code repository management"),
         _provider("Notion", "Productivity", "Needed to read and write pages and databases"),
-        _provider("Linear", "Productivity", "Needed to read and write issues and projects"),
+        _provider("Linear", "Productivity", "Needed to read and write issues and projects", whoami=_LINEAR),
     )
 )

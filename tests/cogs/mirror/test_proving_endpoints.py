@@ -103,3 +103,11 @@ async def test_an_account_that_is_switched_off_is_not_tried(checking: Checks, st
         State.NEEDS_RECONNECT,
     )
     assert probes(standin) == 0
+
+
+async def test_linear_is_asked_where_the_built_in_catalogue_says(checking: Checks, standin: StandIn) -> None:
+    standin.connect("linear", owner="anna@example.com")
+
+    finding = await checking.checked("linear")
+
+    assert (finding.verdict, finding.whom) == (Verdict.WORKS, "anna@example.com")
