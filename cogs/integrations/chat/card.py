@@ -41,7 +41,7 @@ async def _add_proof(context: Context, reply: Reply, row: Integration, embed: di
         provider = context.catalog.by_id[row.provider]
         with suppress(StorageUnavailableError):  # it has logged itself, and the rest of the card is true
             proof = await context.prover.proof(row.composio_user_id, provider)
-            embed.add_field(name="Access", value=verify.known(proof), inline=False)
+            embed.add_field(name="Access", value=verify.known(proof, provider.label), inline=False)
 
 
 async def toggle(context: Context, reply: Reply, name: str, enabled: bool | None) -> None:

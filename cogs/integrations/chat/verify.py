@@ -139,7 +139,7 @@ def button(provider_id: str) -> ActionButton:
     return ActionButton("check", provider_id, label="Check now")
 
 
-def known(proof: Proof | None) -> str:
+def known(proof: Proof | None, label: str) -> str:
     """What was proved of an account, and when; only for those who manage the server."""
     match proof:
         case Proof(verdict=Verdict.WORKS):
@@ -149,7 +149,7 @@ def known(proof: Proof | None) -> str:
         case Proof(verdict=Verdict.REFUSED):
             return f"Refused {ago(proof.at)}"
         case _:
-            return "Connected, not checked"
+            return f"Connected, not checked at {clean(label)} yet"
 
 
 async def _pressed(context: Context, reply: Reply, name: str) -> None:

@@ -142,7 +142,7 @@ async def test_the_button_on_the_card_checks(world: World) -> None:
     await synced(world)
     listing = message_of(await world.admin.slash(world.channel, "integrations list"))
     card = await world.admin.select(listing, ["gmail"])
-    assert "Connected, not checked" in shown(card)
+    assert "Connected, not checked at Gmail yet" in shown(card)
 
     result = await world.admin.click(message_of(card), label="Check now")
 
