@@ -355,9 +355,9 @@ async def test_a_kill_at_any_moment_of_a_migration_leaves_the_old_or_the_new_and
     upgrade = Upgrade(databases, url, processes, version, of_a_host)
     await upgrade.prepare()
 
-    # From older versions, and beside a host's tables, every fifth moment: those steps are looked at one by one
-    # from nothing. The last ones all.
-    step = 5 if of_a_host or version in VERSIONS[:-2] else 1
+    # The newest step moment by moment. From older versions every fifth moment and from nothing every third, which
+    # meets each kind: before and after a statement, a commit's two; and the moments around the commit all.
+    step = {None: 5 if of_a_host else 3, VERSIONS[-2]: 1}.get(version, 5)
     moment = 1
     while await upgrade.is_killed(moment):
         moment += step
