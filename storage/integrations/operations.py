@@ -18,7 +18,7 @@ from .tables import events, integrations, operations
 from .values import STATE_FIELDS, Event, Integration, Operation
 
 _COLUMNS = tuple(entry.name for entry in fields(Operation))
-_END = sa.delete(operations).where(operations.c.id == sa.bindparam("ended")).returning(operations.c.account_ids)
+_END = sa.delete(operations).where(operations.c.id == sa.bindparam("ended")).returning(operations.c.id)
 
 
 class Operations(Queries):
@@ -55,12 +55,18 @@ class Operations(Queries):
         return [Operation(**{**row, "account_ids": tuple(row["account_ids"])}) for row in found]
 
     async def finish_operation(
-        self, operation_id: str, row: Integration | None, happened: Event, *, only_open: bool = False
+        self,
+        operation_id: str,
+        row: Integration | None,
+        happened: Event,
+        *,
+        only_open: bool = False,
+        outdated: Collection[str] = (),
     ) -> bool:
         """Store what came of it and what it has left of the provider, and take it from those under way.
 
-        What was proved of its accounts is deleted. An event of the same operation is replaced: whoever did it
-        knows more than who looked into it afterwards.
+        What was proved of the accounts that are *outdated* is deleted. An event of the same operation is replaced:
+        whoever did it knows more than who looked into it afterwards.
         With *only_open* nothing is stored, and False returned, when it is not under way any more. Raises
         `OutdatedError`, with nothing written, when the row was written since it was read.
         """
@@ -73,8 +79,7 @@ class Operations(Queries):
                 raise OutdatedError(row.composio_user_id)
             await connection.execute(self._upsert_event, asdict(happened))
             await store_edges(connection, [happened])
-            if ended is not None:
-                await delete_proofs(connection, happened.composio_user_id, ended.account_ids)
+            await delete_proofs(connection, happened.composio_user_id, outdated)
         return True
 
     async def _write(self, connection: AsyncConnection, rows: Sequence[Integration]) -> frozenset[tuple[str, str]]:

@@ -68,7 +68,8 @@ class Proofs(Queries):
 async def delete_proofs(connection: AsyncConnection, composio_user_id: str, account_ids: Collection[str]) -> None:
     """Delete what is proved of these accounts, and as whom."""
     if account_ids:
-        given: list[dict[str, Any]] = [{"user": composio_user_id, "account": one} for one in account_ids]
+        # In order: of two who delete the same in another one, each would wait for the other.
+        given: list[dict[str, Any]] = [{"user": composio_user_id, "account": one} for one in sorted(account_ids)]
         await connection.execute(_DELETE, given)
 
 

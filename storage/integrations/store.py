@@ -86,22 +86,23 @@ class Store(Servers, Switches, Attempts, Proofs, Turns, Claims, Alerts):
         """Store the outcome of a sync that was planned from *seen*, and the events of what was written.
 
         Each of *changes* is written only where the row's revision is still the one it carries, and no revoke of
-        the provider is under way, which says itself what came of it. Returns the providers that were written.
-        Raises `OutdatedError`, with nothing written, when another sync of this user was stored since *seen* was
-        read. Nothing is suspected any more. Of a proof that changes no row the event is stored too.
+        the provider is under way, which says itself what came of it. So is a proof of which the row does not
+        change: a revoke may have taken its account away. Returns the providers of what was written. Raises
+        `OutdatedError`, with nothing written, when another sync of this user was stored since *seen* was read.
         """
         user_id = seen.composio_user_id
         async with self._transaction() as connection:
             await self._advance(connection, seen, at, besides.fingerprint)
-            busy = await _under_way(connection, user_id, at) if changes or besides.proofs else ()
+            busy = await _under_way(connection, user_id, at) if changes or besides.proofs else frozenset()
             free = [row for row in changes if row.provider not in busy]
             written = frozenset(provider for _, provider in await self._write(connection, free))
             if besides.fingerprint and len(written) < len(changes):
                 await connection.execute(_UNMARK, {"user": user_id})
-            proved = [proof for proof in besides.proofs if proof.provider not in busy]
-            told = [event for event in happened if event.provider in written | _as_they_were(proved, changes)]
+            written |= await _unmoved(connection, seen, _as_they_were(besides.proofs, changes) - busy)
+            told = [event for event in happened if event.provider in written]
             await remember(connection, told)
             await store_edges(connection, told, seen.synced_at)
+            proved = [proof for proof in besides.proofs if proof.provider in written]
             await self._store_proofs(connection, user_id, proved, besides.outdated)
         return written
 
@@ -165,9 +166,18 @@ class Store(Servers, Switches, Attempts, Proofs, Turns, Claims, Alerts):
             return (await connection.execute(sa.delete(changes).where(old))).rowcount
 
 
-def _as_they_were(proved: Sequence[Proof], changes: Sequence[Integration]) -> set[str]:
+def _as_they_were(proved: Sequence[Proof], changes: Sequence[Integration]) -> frozenset[str]:
     """The providers of which something is proved that changes no row."""
-    return {proof.provider for proof in proved} - {row.provider for row in changes}
+    return frozenset(proof.provider for proof in proved) - {row.provider for row in changes}
+
+
+async def _unmoved(connection: AsyncConnection, seen: Mirror, providers: Collection[str]) -> frozenset[str]:
+    """Those whose rows are as they were *seen*, and stay so until the end of the transaction."""
+    if not providers:
+        return frozenset()
+    wanted = {"user": seen.composio_user_id, "providers": sorted(providers)}
+    now = {row.provider: row.revision for row in await connection.execute(_REVISIONS, wanted)}
+    return frozenset(name for name in providers if now.get(name, 0) == seen.get(name).revision)
 
 
 def _read_statement() -> sa.Select[Any]:
@@ -183,6 +193,14 @@ def _read_statement() -> sa.Select[Any]:
 
 
 _UNMARK = sa.update(syncs).where(syncs.c.composio_user_id == sa.bindparam("user")).values(fingerprint=None)
+_REVISIONS = (
+    sa.select(integrations.c.provider, integrations.c.revision)
+    .where(
+        integrations.c.composio_user_id == sa.bindparam("user"),
+        integrations.c.provider.in_(sa.bindparam("providers", expanding=True)),
+    )
+    .with_for_update()
+)
 _READ = _read_statement()
 _READ_FACTS = sa.select(
     integrations.c.composio_user_id,

@@ -89,7 +89,9 @@ async def operate(engine: AsyncEngine) -> None:
     """Begin a revoke, and finish it."""
     store, begun = Store(engine), operation()
     await store.begin_operation(begun)
-    await store.finish_operation(begun.id, row(state=State.NOT_CONNECTED, revision=1), revoked(begun))
+    await store.finish_operation(
+        begun.id, row(state=State.NOT_CONNECTED, revision=1), revoked(begun), outdated=begun.account_ids
+    )
 
 
 async def take_turns(engine: AsyncEngine, now: str, limit: int) -> None:

@@ -137,14 +137,14 @@ class TestFinishing:
         assert not (await store.read(ADA, HERE)).get("gmail").enabled
         assert (await store.read(ADA)).get("gmail").enabled
 
-    async def test_deletes_what_was_proved_of_its_accounts_and_of_no_others(self, store: Store) -> None:
+    async def test_deletes_what_was_proved_of_outdated_accounts_and_of_no_others(self, store: Store) -> None:
         await store.finish_operation("first", None, revoked(FIRST))
         others = [proof(account_id="ca_3"), proof(composio_user_id="bob", account_id="ca_1")]
         await prove(store, proof(account_id="ca_1"), proof(account_id="ca_2"), others[0])
         await prove(store, others[1], user="bob")
         await store.begin_operation(FIRST)
 
-        await store.finish_operation("first", None, revoked(FIRST))
+        await store.finish_operation("first", None, revoked(FIRST), outdated=["ca_2", "ca_1"])
 
         assert await store.proofs([ADA, "bob"]) == {ADA: others[:1], "bob": others[1:]}
 

@@ -104,8 +104,18 @@ class TestTheSync:
         besides = Besides("the mark", [dead])
         assert await store.record_sync(seen, [broken], LATER, [told], besides) == frozenset()
 
-        assert await history(store) == []
+        assert (await found(store), await history(store)) == ([], [])
         assert await mark(engine) == [None]
+
+    async def test_proves_nothing_where_a_row_was_written_since_it_was_seen(self, store: Store) -> None:
+        await sync(store, row(), row("notion"))
+        seen = await store.read(ADA)
+        await store.write([row(state=State.NOT_CONNECTED, revision=1)])
+
+        besides = Besides(proofs=[proof(), proof("notion")])
+        assert await store.record_sync(seen, [], LATER, [CHECKED], besides) == {"notion"}
+
+        assert (await found(store), await history(store)) == ([proof("notion")], [])
 
     async def test_tells_nothing_of_what_it_did_not_prove(self, store: Store) -> None:
         await store.record_sync(

@@ -115,7 +115,7 @@ OPERATIONS: dict[str, tuple[Callable[[Store], Awaitable[object]], Cost]] = {
     "unchanged sync": (sync, READ_AND_WRITE),
     "sync that proves a hundred accounts and outdates a hundred": (
         lambda store: store.record_sync(Mirror(ADA, NOON, 1), [], LATER, besides=A_HUNDRED),
-        transaction(reads=1, writes=3),
+        transaction(reads=2, writes=3),
     ),
     "sync that changes a hundred rows": (
         lambda store: sync(

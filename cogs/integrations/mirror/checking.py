@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from storage.integrations import Integration, Proof
+from storage.integrations import Integration, Proof, State, Verdict
 
 from .accounts import Account
 from .catalog import Provider
@@ -67,6 +67,21 @@ class Check:
         self.tried_again.update(again)
         return again
 
+    def believe_newer(self, proofs: Collection[Proof], now: datetime) -> None:
+        """Take over what others, who asked later about the same accounts, have proved; *proofs* are theirs."""
+        theirs = {proof.account_id: proof for proof in proofs if proof.verdict is not Verdict.NEWER}
+        for mine in self.proofs():
+            other = theirs.get(mine.account_id)
+            same = other is not None and other.account_updated_at == mine.account_updated_at
+            # What is later than now was stored by a clock that has been put back.
+            if other and same and mine.at < other.at <= now:
+                self.answers[mine.provider] = Answer(other.verdict, other.whom, at=other.at)
+
+    def claim_not(self, providers: Collection[str]) -> None:
+        """What was answered of these could not be stored: they are being changed."""
+        for name in providers:
+            self.answers[name] = Answer(why=Why.MOVED)
+
     def claim_nothing(self, error: ComposioError) -> None:
         """What was answered cannot be held against the accounts as they are now."""
         for name, answer in self.answers.items():
@@ -84,11 +99,16 @@ class Check:
     def report(self, rows: Callable[[str], Integration], at: datetime, *, named: bool) -> CheckReport:
         """What was found, of all providers where they were *named*; the *rows* are as stored now."""
         found = tuple(
-            self.answers.get(name, _NOTHING_TO_TRY).finding(provider, rows(name))
+            self._answer(name, row := rows(name)).finding(provider, row)
             for name, provider in self.providers.items()
             if named or name in self.answers
         )
         return CheckReport(found, self.probes, at)
+
+    def _answer(self, name: str, row: Integration) -> Answer:
+        answer = self.answers.get(name, _NOTHING_TO_TRY)
+        gone = answer.verdict in (Verdict.WORKS, Verdict.ACCEPTED) and row.state is not State.CONNECTED
+        return _NOTHING_TO_TRY if gone else answer  # it was revoked since
 
 
 def _version(account: Account | None) -> tuple[str, datetime] | None:

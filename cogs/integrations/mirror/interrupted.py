@@ -20,7 +20,7 @@ from .accounts import Accounts
 from .catalog import Catalog
 from .errors import ComposioError
 from .ledger import Ledger
-from .plan import Change, Seen, derive
+from .plan import Change, Seen, derive, proved
 from .results import Actor
 
 log = logging.getLogger(__name__)
@@ -68,9 +68,12 @@ class Interrupted:
         """Whether it was looked into and stored, or somebody else has done so."""
         stored = await self._ledger.stored(operation.composio_user_id)
         before, gone, row = stored.get(operation.provider), None, None
+        outdated: frozenset[str] = frozenset()
         try:
-            gone = [await self._accounts.account(one) for one in operation.account_ids].count(None)
+            left = [one for id_ in operation.account_ids if (one := await self._accounts.account(id_))]
+            gone = len(operation.account_ids) - len(left)
             proofs = (await self._ledger.proofs.of([operation.composio_user_id]))[operation.composio_user_id]
+            outdated = frozenset(operation.account_ids) - proved(left, proofs)
             row = await self._row(before, stored.synced_at, proofs)
         except ComposioError as error:
             log.warning("could not look into an interrupted revoke of %s: %s", operation.provider, error)
@@ -79,7 +82,7 @@ class Interrupted:
         author, change = Actor(operation.guild_id, operation.person_id), Change(before, row or before)
         event = author.revoked(self._clock(), change, operation, EventOutcome.INTERRUPTED, gone)
         try:
-            told = await self._ledger.finish(operation, row, event, only_open=True)
+            told = await self._ledger.finish(operation, row, event, only_open=True, outdated=outdated)
         except OutdatedError:  # somebody has just written it
             return False
         if told:

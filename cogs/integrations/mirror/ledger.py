@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, S
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from storage.integrations import (
     NOTHING_BESIDES,
@@ -111,10 +112,11 @@ class Ledger:
         at: datetime,
         happened: Sequence[Event],
         besides: Besides = NOTHING_BESIDES,
-    ) -> list[Integration]:
-        """Store the outcome of a sync, and return the rows that were written, as they are now.
+    ) -> frozenset[str]:
+        """Store the outcome of a sync, and return the providers of which something was written.
 
-        Raises `OutdatedError` when another sync was stored since *seen* was read; nothing is written then.
+        Raises `OutdatedError` when another sync was stored since *seen* was read; nothing is written then. When
+        the answer is lost, those are not named of which nothing but a proof was written.
         """
         ticket = self.known.ticket()
         try:
@@ -132,7 +134,7 @@ class Ledger:
         for event in happened:
             if event.provider in names:
                 self.tell(event)
-        return written
+        return names
 
     async def _was_recorded(
         self, seen: Mirror, changes: Sequence[Integration], at: datetime, error: StorageUnavailableError
@@ -213,14 +215,12 @@ class Ledger:
         """The revokes that are not finished, of all processes."""
         return await self._waits.read(self._store.operations())
 
-    async def finish(
-        self, operation: Operation, row: Integration | None, happened: Event, *, only_open: bool = False
-    ) -> bool:
+    async def finish(self, operation: Operation, row: Integration | None, happened: Event, **how: Any) -> bool:
         """Store what came of a revoke: see `Store.finish_operation`. What is stored counts from now on."""
         ticket = self.known.ticket()
         try:
             stored = await self._waits.write(
-                lambda: self._store.finish_operation(operation.id, row, happened, only_open=only_open)
+                lambda: self._store.finish_operation(operation.id, row, happened, **how)
             )
         except StorageUnavailableError as error:
             if not error.unknown or await self._is_open(operation):

@@ -96,7 +96,7 @@ def make_plan(
         attention=tuple(pair.after for pair in pairs if pair.after.state is State.NEEDS_RECONNECT),
         unknown_toolkits=tuple(sorted({a.toolkit for a in accounts} - catalog.by_toolkit.keys())),
         unknown_statuses=tuple(sorted({a.status for a in accounts} - KNOWN_STATUSES)),
-        outdated=_outdated(accounts, proofs),
+        outdated=frozenset(proof.account_id for proof in proofs) - proved(accounts, proofs),
     )
 
 
@@ -136,9 +136,10 @@ def _fits(proof: Proof, account: Account | None) -> bool:
     return account is not None and account.usable and account.updated_at <= proof.account_updated_at
 
 
-def _outdated(accounts: Iterable[Account], proofs: Iterable[Proof]) -> frozenset[str]:
+def proved(accounts: Iterable[Account], proofs: Iterable[Proof]) -> frozenset[str]:
+    """The ids of those *accounts* of which something is proved, as they are now."""
     by_id = {account.id: account for account in accounts}
-    return frozenset(proof.account_id for proof in proofs if not _fits(proof, by_id.get(proof.account_id)))
+    return frozenset(proof.account_id for proof in proofs if _fits(proof, by_id.get(proof.account_id)))
 
 
 def _row(before: Integration, state: State, account: Account, seen: Seen) -> Integration:

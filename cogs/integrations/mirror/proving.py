@@ -190,6 +190,7 @@ class Prover:
     async def _conclude(self, check: Check) -> datetime:
         """Read the accounts once more, and store what holds for them as they are now; returns when that was."""
         stored_at: datetime | None = None
+        left: set[str] = set()
         for _ in range(ATTEMPTS):
             seen, at = await self._ledger.read(check.composio_user_id), self._clock()
             plan, without = await self._plan(check, seen, at)
@@ -204,12 +205,13 @@ class Prover:
             except OutdatedError:
                 continue
             self._outdate(check.composio_user_id)
-            left_alone = {row.provider for row in rows} - {row.provider for row in written}
-            if left_alone.isdisjoint(proof.provider for proof in proved):
+            left = {proof.provider for proof in proved} - written
+            if not left:
                 return at
             stored_at = at
         if stored_at is None:
             raise ComposioUnavailableError(Trouble.UNSTABLE, "other processes kept storing theirs first")
+        check.claim_not(left)
         return stored_at
 
     async def _plan(self, check: Check, seen: Mirror, at: datetime) -> tuple[Plan, Plan]:
@@ -226,6 +228,7 @@ class Prover:
             if not again:
                 break
             await self._ask(check, again)
+        check.believe_newer(others, self._clock())
         proved = check.proofs()
         checked = {proof.account_id for proof in proved}
         known = [*(proof for proof in others if proof.account_id not in checked), *proved]

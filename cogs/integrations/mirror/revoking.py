@@ -18,7 +18,7 @@ from .catalog import Catalog, Provider
 from .errors import ComposioError, StorageUnavailableError
 from .interrupted import Interrupted
 from .ledger import Ledger
-from .plan import Change, Seen, derive
+from .plan import Change, Seen, derive, proved
 from .results import NOBODY, Actor, RevokeReceipt
 from .revoke import AccountReceipt, outcome_of, revoke_accounts
 from .running import Run, Running
@@ -68,6 +68,10 @@ class Job:
         if seen is None and not self._were_all and stored.state is not State.NEWER:
             return stored  # another account may go on working
         return derive(stored, self.left if seen is None else seen, Seen(self.synced_at, now), self.proofs)
+
+    def outdated(self, seen: Sequence[Account] | None) -> frozenset[str]:
+        """Of which accounts nothing is proved any more. One that is as it was before stays as dead as it was."""
+        return frozenset(self.operation.account_ids) - proved(self.left if seen is None else seen, self.proofs)
 
     @property
     def _were_all(self) -> bool:
@@ -222,7 +226,8 @@ class Revoker:
                 await self._read_proofs(job)
                 row = job.row(stored.get(job.provider.id), seen, self._clock())
                 with suppress(OutdatedError):
-                    await self._ledger.finish(job.operation, row, job.event(row))
+                    what = job.operation, row, job.event(row)
+                    await self._ledger.finish(*what, outdated=job.outdated(seen))
                     self._unstored.pop(job.operation.id, None)
                     return row.written()
         except StorageUnavailableError:

@@ -91,7 +91,7 @@ class IntegrationService:
             written = await self._ledger.record_sync(seen, rows, at, by.synced(at, plan), besides)
         except OutdatedError:
             return None
-        left_alone = {row.provider for row in rows} - {row.provider for row in written}
+        left_alone = {row.provider for row in rows} - written
         return SyncReport(plan.without(left_alone), at, tuple(sorted(left_alone)))
 
     def _log(self, plan: Plan) -> None:
