@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
+from weakref import WeakValueDictionary
 
 from storage.integrations import Besides, Mirror, OutdatedError, Proof, Verdict
 
@@ -65,6 +67,8 @@ class Prover:
         self._outdate = outdate
         self._running = Running()
         self._probing: dict[tuple[str, datetime], asyncio.Task[_Tried]] = {}
+        self._proving: dict[tuple[str, str], Run[CheckReport]] = {}
+        self._storing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def settled(self) -> None:
         """Return when nothing is under way."""
@@ -88,12 +92,21 @@ class Prover:
     async def proved(
         self, composio_user_id: str, provider: Provider, within: timedelta, by: Actor
     ) -> Finding | None:
-        """None when it is proved to work not longer than *within* ago; else what a check now has found."""
+        """None when it is proved to work not longer than *within* ago; else what a check now has found.
+
+        Whoever wants the same at the same time shares a check, and is told of the row as their own server has it.
+        """
         proof = await self.proof(composio_user_id, provider)
         if proof and proof.verdict is Verdict.WORKS and timedelta(0) <= self._clock() - proof.at <= within:
             return None
-        report = await self.start_check(composio_user_id, [provider], by).report()
-        return report.findings[0]
+        key = composio_user_id, provider.id
+        run = self._proving.get(key)
+        if run is None:
+            run = self._proving[key] = self.start_check(composio_user_id, [provider], by)
+            run.task.add_done_callback(lambda _: self._proving.pop(key))
+        [finding] = (await run.report()).findings
+        mirror = await self._ledger.read(composio_user_id, by.guild_id)
+        return replace(finding, row=mirror.get(provider.id))
 
     def start_check(
         self,
@@ -123,7 +136,8 @@ class Prover:
         await self._ask(check, list(check.chosen), run)
         at = self._clock()
         try:
-            at = await self._conclude(check)
+            async with self._in_turn(check):
+                at = await self._conclude(check)
         except ComposioError as error:
             if not check.probes:
                 raise
@@ -186,6 +200,22 @@ class Prover:
         if provider.whoami:
             return Endpoint(provider.whoami, provider.whoami_method, provider.whoami_body)
         return await self._composio.current_user_endpoint(toolkit)
+
+    @asynccontextmanager
+    async def _in_turn(self, check: Check) -> AsyncIterator[None]:
+        """Who stores something of the same user here goes one by one: at once, each would outdate the others."""
+        turn = self._storing.setdefault(check.composio_user_id, asyncio.Lock())
+        try:
+            async with asyncio.timeout_at(check.until):
+                await turn.acquire()
+        except TimeoutError:
+            raise ComposioUnavailableError(
+                Trouble.TIMEOUT, "other checks of the same accounts take long"
+            ) from None
+        try:
+            yield
+        finally:
+            turn.release()
 
     async def _conclude(self, check: Check) -> datetime:
         """Read the accounts once more, and store what holds for them as they are now; returns when that was."""

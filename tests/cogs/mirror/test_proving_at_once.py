@@ -12,12 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.sandbox.faults import Refuse
 from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.gateway import ComposioGateway
+from cogs.integrations.mirror import proving
+from cogs.integrations.mirror.errors import ComposioUnavailableError, Trouble
 from cogs.integrations.mirror.findings import Why
 from cogs.integrations.mirror.plan import REFUSED
-from storage.integrations import State, Verdict
+from cogs.integrations.mirror.results import Actor
+from storage.integrations import Condition, State, Verdict
 from tests.cogs.conftest import USER, gateway_to
-from tests.cogs.mirror.checks import PROXY, Checks, Held, probes
-from tests.cogs.mirror.processes import GMAIL, left_by
+from tests.cogs.mirror.checks import LIST, PROXY, Checks, Held, probes
+from tests.cogs.mirror.processes import ADA, ELSEWHERE, GMAIL, left_by
 from tests.cogs.mirror.stores import Clock, begun
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -186,3 +189,72 @@ async def test_a_sync_that_saw_an_account_change_leaves_what_was_proved_of_it_si
 
     assert (await checking.row()).status == REFUSED
     assert [proof.verdict for proof in await checking.proofs()] == [Verdict.REFUSED]
+
+
+async def test_checks_of_all_apps_at_once_do_not_get_in_each_others_way(
+    checking: Checks, standin: StandIn
+) -> None:
+    for app in APPS:
+        standin.connect(app)
+    names = [checking.catalog.by_toolkit[app].id for app in APPS]
+
+    reports = await asyncio.gather(*(checking.check(name) for name in names))
+
+    assert [report.findings[0].verdict for report in reports] == [Verdict.WORKS] * len(APPS)
+    assert len(await checking.proofs()) == probes(standin) == len(APPS)
+
+
+async def test_whoever_waits_too_long_for_another_check_is_told_so(
+    checking: Checks, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await checking.connected(standin, "ca_1")
+    standin.connect("github")
+    gate = checking.stage.before("record_sync")
+    first = await begun(checking.checked(), gate)
+    monkeypatch.setattr(proving, "CHECK_SECONDS", 0.05)
+
+    second = await checking.checked("github")
+    gate.open()
+
+    assert isinstance(second.error, ComposioUnavailableError)
+    assert second.error.trouble is Trouble.TIMEOUT
+    assert (await first).verdict is Verdict.WORKS
+
+
+# Many commands that want proof
+
+
+async def test_fifty_who_want_the_same_proof_at_once_are_one_check(checking: Checks, standin: StandIn) -> None:
+    await checking.connected(standin, "ca_1")
+    lists = len(standin.requests)
+
+    wanted = (checking.prover.proved(USER, GMAIL, HOUR, ADA) for _ in range(50))
+    found = await asyncio.gather(*wanted)
+
+    assert {finding.verdict for finding in found if finding} == {Verdict.WORKS}
+    assert (probes(standin), len(standin.requests) - lists) == (1, 4)
+
+
+async def test_who_shares_a_check_is_told_of_the_switch_of_their_own_server(
+    checking: Checks, standin: StandIn
+) -> None:
+    await checking.connected(standin, "ca_1")
+    await checking.service.toggle(USER, ELSEWHERE, GMAIL, enabled=False)
+    actors = (ADA, Actor(ELSEWHERE, 9))
+
+    found = await asyncio.gather(*(checking.prover.proved(USER, GMAIL, HOUR, one) for one in actors))
+
+    assert [finding and finding.row.condition for finding in found] == [Condition.CONNECTED, Condition.DISABLED]
+    assert probes(standin) == 1
+
+
+async def test_a_check_that_failed_is_made_anew_for_who_comes_later(checking: Checks, standin: StandIn) -> None:
+    await checking.connected(standin, "ca_1")
+    standin.fail(Refuse(400), path=LIST)
+    with pytest.raises(ComposioUnavailableError):
+        await checking.prover.proved(USER, GMAIL, HOUR, ADA)
+
+    found = await checking.prover.proved(USER, GMAIL, HOUR, ADA)
+
+    assert found
+    assert found.verdict is Verdict.WORKS
