@@ -13,7 +13,7 @@ from discord.ext import commands
 from bot.sandbox.faults import Before, Refuse
 from cogs.integrations import guard, require, requires_integration
 from tests.conftest import World, execute, labels, shown
-from tests.hosts.host import bot_of, plugin
+from tests.hosts.host import bot_of, plugin, tools
 from tests.hosts.work import connected, needs_reconnecting, one_answer
 
 PROXY = "*/tools/execute/proxy"
@@ -125,6 +125,67 @@ async def test_what_is_not_connected_is_refused_without_trying(world: World) -> 
 
     assert "which needs reconnecting" in said
     assert probes(world) == 0
+
+
+@pytest.mark.usefixtures("work")
+async def test_a_proof_that_has_become_too_old_is_made_anew(world: World) -> None:
+    await connected(world)
+    await world.member.slash(world.channel, "close")
+    await world.env.advance_time(3_590)
+    await world.member.slash(world.channel, "close")
+    assert probes(world) == 1
+    [account] = world.composio.accounts.values()
+    world.composio.kill_token(account.id)
+    await world.env.advance_time(20)
+
+    said = one_answer(await world.member.slash(world.channel, "close"))
+
+    assert "GitHub refused the access when it was tried" in said
+    assert probes(world) == 2
+
+
+@pytest.mark.usefixtures("work")
+async def test_what_is_revoked_while_it_is_tried_is_refused(world: World) -> None:
+    await connected(world)
+    [account] = world.composio.accounts.values()
+    world.composio.fail(Before(lambda project: project.remove(account.id)), method="POST", path=PROXY)
+
+    said = one_answer(await world.member.slash(world.channel, "close"))
+
+    assert said.startswith("🔴 This needs GitHub, which is not connected.")
+
+
+@pytest.mark.usefixtures("work")
+async def test_a_composio_that_cannot_be_read_is_told_in_one_answer(world: World) -> None:
+    await connected(world)
+    world.composio.fail(Refuse(400), path="*/connected_accounts")
+
+    said = one_answer(await world.member.slash(world.channel, "close"))
+
+    assert "Composio did not answer properly" in said
+    assert (probes(world), tools(world).errors) == (0, [])
+
+
+@pytest.mark.usefixtures("work")
+async def test_a_database_that_cannot_be_written_is_told_in_one_answer(world: World) -> None:
+    await connected(world)
+    execute("CREATE TRIGGER full BEFORE INSERT ON integrations_proof BEGIN SELECT RAISE(ABORT, 'full'); END")
+
+    said = one_answer(await world.member.slash(world.channel, "close"))
+
+    assert "something is wrong with this bot's database" in said
+    assert tools(world).errors == []
+
+
+@pytest.mark.usefixtures("work")
+async def test_a_server_that_may_not_use_the_app_is_told_in_one_answer(world: World) -> None:
+    other = world.env.create_guild("Elsewhere")
+    await world.env.settle()
+    stranger = other.add_member(world.env.create_user("eve"))
+
+    result = await stranger.slash(other.create_text_channel("general"), "close")
+
+    assert one_answer(result) == "This bot's integrations are not set up for this server."
 
 
 @pytest.mark.parametrize("wrong", [3600, "1 hour"])

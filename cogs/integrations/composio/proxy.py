@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
+from contextlib import suppress
 from typing import Annotated, Any, Literal, NotRequired
 
 import composio_client as sdk
@@ -92,7 +93,15 @@ async def probe(client: sdk.AsyncComposio, account_id: str, endpoint: Endpoint, 
                     raise
                 raise ProbeForbiddenError(f"status {error.status_code}") from None
         told = _ANSWER.validate_json(body)
-        return Probe(told["status"], told.get("data"))
+        return Probe(told["status"], _parsed(told.get("data")))
+
+
+def _parsed(data: Any) -> Any:
+    """The object that a text is: not every content type of JSON is known as one, and GraphQL has its own."""
+    if isinstance(data, str) and data.lstrip().startswith("{"):
+        with suppress(ValueError, RecursionError):
+            return json.loads(data)
+    return data
 
 
 def _body(text: str) -> Any:

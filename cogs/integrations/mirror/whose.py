@@ -36,5 +36,5 @@ def _at(data: Any, path: str) -> str | None:
 
 
 def has_errors(data: Any) -> bool:
-    """Whether it is GraphQL's way to say that something went wrong: with 200."""
-    return isinstance(data, dict) and bool(data.get("errors"))
+    """Whether it says with 200 that something went wrong: GraphQL's way, or Slack's, also of a dead token."""
+    return isinstance(data, dict) and (bool(data.get("errors")) or data.get("ok") is False)

@@ -215,25 +215,34 @@ async def test_two_checks_in_a_row_have_to_wait(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "words"),
     [
-        "@everyone",
-        "[click](https://evil.example)",
-        "**bold** `code`",
-        "<@1> <#2>",
-        "x" * 10_000,
-        "\u202eevil",
-        7,
-        "",
+        ("@everyone", " · as @\u200beveryone"),
+        ("@here", " · as @\u200bhere"),
+        ("<@123456789012345678>", " · as \\<@\u200b123456789012345678\\>"),
+        ("<@1> <#2> <:a:3> <t:4:R> </list:5>", r" · as \<@1\> \<\#2\> \<\:a\:3\> \<t\:4\:R\> \</list\:5\>"),
+        ("[click](https://evil.example)", r" · as \[click\]\(https\://evil.example\)"),
+        ("**bold** `code` ||no|| ~~x~~ _y_", r" · as \*\*bold\*\* \`code\` \|\|no\|\| \~\~x\~\~ \_y\_"),
+        (r"\*anna", r" · as \\\*anna"),
+        ("anna\n# Works\r\n> yes", r" · as anna \# Works  \> yes"),
+        ("an\u200bna\u202eevil\u2066\x00", " · as an na evil"),
+        ("a" * 100, f" · as {'a' * 79}…"),
+        ("\u200b\u202e \n", ""),
+        ("x" * 5_000, ""),
+        ("", ""),
+        (None, ""),
+        (7, ""),
+        (True, ""),
+        ([ANNA], ""),
+        ({"value": ANNA}, ""),
     ],
-    ids=["mention", "link", "markdown", "ids", "long", "right to left", "a number", "nothing"],
+    ids=lambda value: ascii(value)[:20],
 )
-async def test_a_name_from_outside_is_shown_as_plain_text_or_not_at_all(world: World, name: object) -> None:
+async def test_a_name_from_outside_is_shown_as_plain_text_or_not_at_all(
+    world: World, name: object, words: str
+) -> None:
     world.composio.connect("gmail")
     await synced(world)
     world.composio.fail(says(200, {"emailAddress": name}), method="POST", path=PROXY)
 
-    said = await verify(world)
-
-    assert "Works, checked just now" in said
-    assert not any(raw in said for raw in ("[click](", "**bold**", "<@1>", "x" * 300, "\u202e"))
+    assert await verify(world) == f"🟢 **Gmail** · Works, checked just now{words}"

@@ -147,6 +147,25 @@ async def test_any_body_of_the_provider_is_handed_on(
     assert await gateway.probe(account.id, GITHUB) == Probe(302, data)
 
 
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [
+        ('{"errors": ["no"]}', {"errors": ["no"]}),
+        ('{"viewer": ', '{"viewer": '),
+        ('{"a":' * 100_000, '{"a":' * 100_000),
+        ("200", "200"),
+    ],
+    ids=["JSON", "not quite", "nesting deeply", "a number"],
+)
+async def test_json_that_composio_took_for_text_is_parsed(
+    standin: StandIn, gateway: ComposioGateway, text: str, data: object
+) -> None:
+    account = standin.connect("github")
+    standin.fail(body_with(data=text), method="POST")
+
+    assert (await gateway.probe(account.id, GITHUB)).data == data
+
+
 FAULTS: dict[str, tuple[Fault, Kind]] = {
     "400": (Refuse(400, LEAK), Trouble.SERVER),
     "401": (Refuse(401, LEAK), ProbeForbiddenError),

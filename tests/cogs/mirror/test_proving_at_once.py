@@ -117,6 +117,21 @@ async def test_what_was_refused_stays_so_when_a_revoke_is_interrupted_before_it_
 # Another check
 
 
+async def test_a_check_of_all_shares_the_question_of_a_check_of_one(checking: Checks, standin: StandIn) -> None:
+    await checking.connected(standin, "ca_1")
+    held = Held(standin, PROXY)
+    one, everything = checking.prover.start_check(USER, [GMAIL]), checking.prover.start_check(USER, None)
+    await held.reached()
+    await checking.ask(2)
+    held.let_go()
+
+    reports = [await one.report(), await everything.report()]
+
+    assert [report.findings[0].verdict for report in reports] == [Verdict.WORKS] * 2
+    assert sorted(report.probes for report in reports) == [0, 1]
+    assert probes(standin) == 1
+
+
 async def test_an_older_check_that_ends_last_takes_over_what_the_newer_one_has_proved(
     checking: Checks, elsewhere: Checks, standin: StandIn, clock: Clock
 ) -> None:

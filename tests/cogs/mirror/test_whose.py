@@ -86,6 +86,9 @@ def test_the_longest_name_is_as_long_as_the_database_holds() -> None:
     [
         ({"errors": [{"message": "no"}]}, True),
         ({"errors": [{"message": "no"}], "data": {"viewer": None}}, True),
+        ({"ok": False, "error": "invalid_auth"}, True),
+        ({"ok": True, "user": "anna"}, False),
+        ({"ok": None}, False),
         ({"errors": []}, False),
         ({"errors": None, "data": {}}, False),
         ({}, False),
@@ -95,5 +98,5 @@ def test_the_longest_name_is_as_long_as_the_database_holds() -> None:
     ],
     ids=str,
 )
-def test_graphql_tells_of_errors_in_a_good_answer(data: Any, expected: bool) -> None:
+def test_some_tell_of_errors_in_a_good_answer(data: Any, expected: bool) -> None:
     assert has_errors(data) is expected
