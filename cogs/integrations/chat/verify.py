@@ -49,16 +49,18 @@ async def command(context: Context, reply: Reply, name: str | None = None) -> No
     if providers is None:
         await reply.show(Answer(_table(report)))
     else:
-        await reply.show(_one(context, reply, report.findings[0]))
+        await reply.show(_one(context, reply, report))
 
 
-def _one(context: Context, reply: Reply, finding: Finding) -> Answer:
+def _one(context: Context, reply: Reply, report: CheckReport) -> Answer:
+    [finding] = report.findings
     row = finding.row
+    text = line(finding) + (f"\n-# This asked the app {_times(report.probes)}." if report.probes else "")
     if row.state is State.CONNECTED:
-        return Answer(text=line(finding))
+        return Answer(text=text)
     again = row.state is State.NEEDS_RECONNECT
     return Answer(
-        text=line(finding),
+        text=text,
         view=row_of(*ways(finding.provider, again=again, now=context.connects(reply.interaction))),
     )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from bot.sandbox.faults import Alter, Fault, Html, Raw, Refuse
+from bot.sandbox.faults import Alter, Before, Fault, Html, Raw, Refuse
 from tests.conftest import World, card_of, labels, live, message_of, shown, synced, text_of
 
 PROXY = "*/tools/execute/proxy"
@@ -98,6 +99,18 @@ async def test_all_that_are_connected_are_checked_and_the_requests_are_told(worl
     assert "**Google Docs** · Could not be checked: this app has no way to ask whose account it is" in said
     assert "🟠 **GitHub** · Needs reconnecting" in said
     assert "This asked the apps 2 times" in said
+
+
+async def test_what_was_asked_twice_is_told_as_that(world: World) -> None:
+    account = world.composio.connect("gmail", age=timedelta(minutes=1))
+    await synced(world)
+    world.composio.fail(Before(lambda project: project.change(account.id)), method="POST", path=PROXY)
+
+    assert "This asked the app 2 times." in await verify(world)
+
+
+async def test_nothing_is_said_of_requests_where_there_were_none(world: World) -> None:
+    assert await verify(world) == "🔴 **Gmail** · Not connected: nothing to check"
 
 
 async def test_nothing_that_is_connected_is_told_as_that(world: World) -> None:
@@ -245,4 +258,7 @@ async def test_a_name_from_outside_is_shown_as_plain_text_or_not_at_all(
     await synced(world)
     world.composio.fail(says(200, {"emailAddress": name}), method="POST", path=PROXY)
 
-    assert await verify(world) == f"🟢 **Gmail** · Works, checked just now{words}"
+    said, asked = (await verify(world)).split("\n")
+
+    assert said == f"🟢 **Gmail** · Works, checked just now{words}"
+    assert asked == "-# This asked the app once."
