@@ -14,8 +14,8 @@ from .tables import integrations, proofs, servers, turns
 from .turns import take
 from .values import State, Verdict
 
-# How many who are new are given a time at once, and how many with nothing to try are put off.
-_NEW, _IDLE = 500, 5_000
+# How many who are new are given a time at once, and among how many those with nothing to try are put off.
+_NEW, _FIRST = 500, 200
 _random = secrets.SystemRandom()
 
 
@@ -32,10 +32,16 @@ class Claims(Queries):
         """
         until = now + interval
         async with self._transaction() as connection:
-            await connection.execute(take(turns.c.check_at, now, until, _IDLE, ~_WORTH_IT))
+            await connection.execute(_put_off(now, until))
             taken = await connection.execute(take(turns.c.check_at, now, until, limit, _WORTH_IT))
             await _spread(connection, now, interval)
             return list(taken.scalars())
+
+    async def give_back_check(self, composio_user_id: str, now: datetime, within: timedelta) -> None:
+        """Let somebody else take a user, at a time *within* which nobody knows who looks first."""
+        async with self._transaction() as connection:
+            given = {"user": composio_user_id, "at": now + within * _random.random()}
+            await connection.execute(_GIVE, given)
 
 
 async def _spread(connection: AsyncConnection, now: datetime, interval: timedelta) -> None:
@@ -55,15 +61,32 @@ _GIVE = (
 )
 
 
-def _worth_it() -> Any:
-    of = turns.c.composio_user_id
+def _worth_it(user: Any) -> Any:
     connected = integrations.c.state == State.CONNECTED.value
     refused = proofs.c.verdict == Verdict.REFUSED.value
-    something = sa.or_(
-        sa.exists().where(integrations.c.composio_user_id == of, connected),
-        sa.exists().where(proofs.c.composio_user_id == of, refused),
+    something = _is_there(integrations.c.composio_user_id == user, connected) | _is_there(
+        proofs.c.composio_user_id == user, refused
     )
-    return something & sa.exists().where(servers.c.composio_user_id == of, servers.c.left_at.is_(None))
+    return something & _is_there(servers.c.composio_user_id == user, servers.c.left_at.is_(None))
 
 
-_WORTH_IT = _worth_it()
+def _is_there(*wanted: Any) -> Any:
+    # Not EXISTS: for that PostgreSQL may read the whole table, and keep it for the few who are asked about.
+    return sa.select(sa.literal_column("1")).where(*wanted).limit(1).scalar_subquery().is_not(None)
+
+
+def _put_off(now: datetime, until: datetime) -> Any:
+    """Put off those with nothing to try, as far as they are among the first."""
+    first = (
+        sa.select(turns.c.composio_user_id)
+        .where(turns.c.check_at <= now)
+        .order_by(turns.c.check_at)
+        .limit(_FIRST)
+        .with_for_update(skip_locked=True)
+        .cte("first")
+    )
+    idle = sa.select(first.c.composio_user_id).where(~_worth_it(first.c.composio_user_id))
+    return sa.update(turns).where(turns.c.composio_user_id.in_(idle)).values(check_at=until)
+
+
+_WORTH_IT = _worth_it(turns.c.composio_user_id)

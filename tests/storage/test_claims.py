@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.integrations import State, Store, Verdict
+from storage.integrations import State, Store, Verdict, claims
 from storage.integrations.tables import turns
 from tests.storage.feeds import another
 from tests.storage.rows import ADA, HERE, NOON, proof, prove, row, sync
@@ -142,6 +142,19 @@ class TestClaiming:
         assert "UPDATE" in said[0]
 
 
+class TestGivingBack:
+    async def test_lets_somebody_else_take_one_within_the_time(self, store: Store, engine: AsyncEngine) -> None:
+        await in_order(store, engine, "a", "b")
+        await store.claim_check(NOON, DAY, 9)
+
+        await store.give_back_check("a", NOON, DAY / 4)
+
+        given = await due(engine)
+        assert given["a"] is not None
+        assert NOON <= given["a"] < NOON + DAY / 4
+        assert given["b"] == NOON + DAY
+
+
 class TestWithNothingToTry:
     @pytest.mark.parametrize("state", [State.NEEDS_RECONNECT, State.NOT_CONNECTED])
     async def test_is_nobody_taken_and_others_are(self, store: Store, engine: AsyncEngine, state: State) -> None:
@@ -159,6 +172,19 @@ class TestWithNothingToTry:
         await prove(store, proof(verdict=verdict))
 
         assert await store.claim_check(NOON, DAY, 9) == ([ADA] if verdict is Verdict.REFUSED else [])
+
+    async def test_are_those_in_front_put_off_a_few_at_a_time(
+        self, store: Store, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(claims, "_FIRST", 2)
+        await in_order(store, engine, "a", "b", "c", "d")
+        for user in "abc":
+            await sync(store, row(composio_user_id=user, state=State.NOT_CONNECTED), user=user)
+
+        assert await store.claim_check(NOON, DAY, 1) == ["d"]
+        assert [user for user, at in (await due(engine)).items() if at != NOON + DAY] == ["c"]
+        assert await store.claim_check(NOON, DAY, 1) == []
+        assert set((await due(engine)).values()) == {NOON + DAY}
 
     async def test_is_who_was_left_by_the_last_server(self, store: Store, engine: AsyncEngine) -> None:
         await in_order(store, engine, "a", "b")

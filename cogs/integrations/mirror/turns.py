@@ -51,6 +51,10 @@ class Turns:
         """See `Store.claim_check`."""
         return await self._waits.write(lambda: self._store.claim_check(now, interval, limit))
 
+    async def give_back_check(self, composio_user_id: str, now: datetime, within: timedelta) -> None:
+        """See `Store.give_back_check`."""
+        await self._waits.write(lambda: self._store.give_back_check(composio_user_id, now, within))
+
     async def stored(self, composio_user_ids: Collection[str]) -> dict[str, Mirror]:
         """See `Store.read_many`."""
         return await self._waits.read(self._store.read_many(composio_user_ids))

@@ -59,8 +59,9 @@ class Vigil:
         """
         with background():
             while due := await self._ledger.turns.claim_check(self._clock(), self._interval, 1):
-                # Whoever belongs to a process with other settings is not this one's to look at.
-                if self._tenancy.has(due[0]) and not await self._check(due[0]):
+                if not self._tenancy.has(due[0]):  # a process with other settings may look at them
+                    await self._ledger.turns.give_back_check(due[0], self._clock(), self._interval / 4)
+                elif not await self._check(due[0]):
                     break
 
     async def _check(self, composio_user_id: str) -> bool:

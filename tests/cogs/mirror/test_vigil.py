@@ -107,6 +107,19 @@ async def test_whom_other_settings_name_is_left_alone(
     assert (await checking.row()).state is State.CONNECTED
 
 
+async def test_whoever_was_taken_by_a_process_with_other_settings_is_checked_by_the_right_one(
+    checking: Checks, standin: StandIn, clock: Clock
+) -> None:
+    standin.connect("gmail")
+    await due(checking, clock, USER)
+
+    await checking.vigil(HOUR, OWN).look()
+    clock.go_on(seconds=HOUR / 4)
+    await checking.vigil(HOUR).look()
+
+    assert probes(standin) == 1
+
+
 @pytest.mark.parametrize("path", [PROXY, LIST])
 async def test_when_composio_cannot_be_asked_the_others_keep_their_turn(
     checking: Checks, standin: StandIn, clock: Clock, caplog: pytest.LogCaptureFixture, path: str
