@@ -52,7 +52,7 @@ class IntegrationsCog(
     ``wished`` is told of commands that a host makes later and that want proof: see `guard`.
     """
 
-    wished: Callable[[Wish], None]
+    wished: Callable[[Wish], Exception | None]
 
     def __init__(
         self, bot: AnyBot, *, context: Context, servers: Servers, upkeep: Upkeep, resources: Closing

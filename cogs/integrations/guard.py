@@ -158,7 +158,7 @@ def _refuse_wrong(verified_within: object) -> None:
 
 
 class _Hears(Protocol):
-    def wished(self, wish: Wish) -> None: ...
+    def wished(self, wish: Wish) -> Exception | None: ...
 
 
 def _wish(provider: str, verified_within: timedelta | None, callback: Callable[..., Any]) -> Callable[..., Any]:
@@ -166,22 +166,31 @@ def _wish(provider: str, verified_within: timedelta | None, callback: Callable[.
     if verified_within is None:
         return callback
     wish = Wish(f"{callback.__module__}.{callback.__qualname__}", provider)
-    for cog in [bot.get_cog(COG) for bot in BOTS]:
-        if isinstance(cog, Integrations):
-            cast("_Hears", cog).wished(wish)
+    cogs = [cog for bot in BOTS if isinstance(cog := bot.get_cog(COG), Integrations)]
+    refused = [cast("_Hears", cog).wished(wish) for cog in cogs]
+    # Nobody knows for which of several bots the command is.
+    if refused and (error := refused[0]) and all(refused):
+        raise error
     WISHES.add(wish)
     setattr(callback, _WISHES, (*getattr(callback, _WISHES, ()), wish))
     return callback
 
 
 def wishes_of(bot: AnyBot) -> set[Wish]:
-    """What its commands want, and those that were made and not added to it yet."""
-    commands = [
+    """What its commands want, and those that were made and not added to any bot that is known here."""
+    others = (_carried(other) for other in BOTS if other is not bot)
+    return _carried(bot) | WISHES.difference(*others)
+
+
+def _carried(bot: AnyBot) -> set[Wish]:
+    """What the commands of a bot want."""
+    commands_ = [
         *bot.tree.walk_commands(),
         *(one for guild in bot.guilds for one in bot.tree.walk_commands(guild=guild)),
+        *(one for cog in bot.cogs.values() for one in cog.walk_app_commands()),
     ]
-    callbacks = [one.callback for one in commands if isinstance(one, discord.app_commands.Command)]
-    return WISHES.union(*(map(Wish._make, getattr(each, _WISHES, ())) for each in callbacks))
+    callbacks = [one.callback for one in commands_ if isinstance(one, discord.app_commands.Command)]
+    return set().union(*(map(Wish._make, getattr(each, _WISHES, ())) for each in callbacks))
 
 
 def _interaction(args: tuple[Any, ...]) -> discord.Interaction[Any]:

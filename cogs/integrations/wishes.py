@@ -37,14 +37,18 @@ class Wishes:
         except TimeoutError:
             log.warning("Composio does not answer: it is not known whether all can be proved that commands want")
 
-    def came(self, wish: Wish) -> None:
+    def came(self, wish: Wish) -> SettingsError | None:
         """A command was made after the plugin was loaded; this may be in another thread.
 
-        Raises `SettingsError` for what is no app. Whether the app can be asked is found out in a task of its own,
-        and the log says when it cannot.
+        Returns why it cannot be for what is no app. Whether the app can be asked is found out in a task of its
+        own, and the log says when it cannot; whoever uses the command is refused with the reason.
         """
-        provider = self._provider(wish)
+        try:
+            provider = self._provider(wish)
+        except SettingsError as error:
+            return error
         self._loop.call_soon_threadsafe(self._begin, wish, provider)
+        return None
 
     def _begin(self, wish: Wish, provider: Provider) -> None:
         if not self._running.closed:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -14,11 +15,12 @@ from discord import app_commands
 
 from bot.sandbox.faults import Refuse
 from cogs.integrations import guard, wishes
+from cogs.integrations.guard import AnyBot
 from cogs.integrations.mirror.catalog import DEFAULT
 from cogs.integrations.mirror.errors import SettingsError
 from cogs.integrations.names import COG
 from tests.conftest import World, live
-from tests.hosts.host import bot_of, plugin
+from tests.hosts.host import bot_of, make, plugin
 
 HOUR = timedelta(hours=1)
 UNPROVABLE = "which has no address that tells who is signed in"
@@ -96,6 +98,45 @@ async def test_an_app_that_nobody_knows_is_refused_where_the_command_is_made(wor
 
     with pytest.raises(live("mirror.errors").SettingsError, match="no app of the catalogue"):
         command("gihub")
+
+
+@asynccontextmanager
+async def another() -> AsyncIterator[AnyBot]:
+    """A second bot in this process, with the plugin, a database of its own, and a catalogue that has Jira."""
+    with open("jira.toml", "w", encoding="utf-8") as file:  # noqa: ASYNC230, PTH123 – a test's own
+        file.write("""extend = true
+[[provider]]
+id = "jira"
+label = "Jira"
+category = "Development"
+description = "Needed for tickets"
+whoami = "https://jira.example/me"
+""")
+    settings = live("settings").IntegrationsSettings.read(
+        INTEGRATIONS_CATALOG="jira.toml", INTEGRATIONS_DATABASE_URL="sqlite+aiosqlite:///another.db"
+    )
+    bot = make()
+    await import_module("cogs.integrations").add_to(bot, settings)
+    try:
+        yield bot
+    finally:
+        await bot.remove_cog(COG)
+
+
+async def test_what_commands_of_another_bot_want_is_no_mistake_of_this_one(world: World) -> None:
+    async with another() as bot:
+        bot.tree.add_command(command("jira"))
+
+        assert await plugin(world, "load") == "done"
+
+
+async def test_an_app_that_one_of_two_bots_knows_is_no_mistake(world: World) -> None:
+    await plugin(world, "load")
+    async with another():
+        command("jira")
+
+        with pytest.raises(live("mirror.errors").SettingsError, match="no app of the catalogue"):
+            command("gihub")
 
 
 async def test_what_cannot_be_proved_is_logged_when_the_command_comes_later(
