@@ -84,6 +84,18 @@ async def test_a_dead_token_is_told_before_the_command_runs(world: World) -> Non
 
 
 @pytest.mark.usefixtures("work")
+async def test_a_refusal_stands_where_the_answer_would_have_stood(world: World) -> None:
+    await connected(world)
+    [account] = world.composio.accounts.values()
+    world.composio.kill_token(account.id)
+
+    result = await world.manager.slash(world.channel, "announce")
+
+    assert "GitHub refused the access when it was tried" in shown(result)
+    assert (result.followups, result.ephemeral) == ([], False)
+
+
+@pytest.mark.usefixtures("work")
 async def test_what_is_switched_off_while_it_is_tried_is_refused(world: World) -> None:
     await connected(world)
     switch_off = "UPDATE integrations_provider SET enabled = 0 WHERE provider = 'github'"

@@ -55,10 +55,10 @@ class Check:
         now = self.decisive(accounts, proofs)
         again = []
         for name, answer in self.answers.items():
-            if not answer.verdict or _version(now.get(name)) == _version(self.chosen[name]):
-                continue
             if name not in now:
                 self.answers[name] = _NOTHING_TO_TRY
+            elif not answer.verdict or _version(now[name]) == _version(self.chosen[name]):
+                continue
             elif name in self.tried_again:
                 self.answers[name] = Answer(why=Why.MOVED)
             else:
@@ -111,8 +111,8 @@ class Check:
         return _NOTHING_TO_TRY if gone else answer  # it was revoked since
 
 
-def _version(account: Account | None) -> tuple[str, datetime] | None:
-    return account and (account.id, account.updated_at)
+def _version(account: Account) -> tuple[str, datetime]:
+    return account.id, account.updated_at
 
 
 def made_by(proved: Collection[Proof], plan: Plan, without: Plan) -> set[str]:

@@ -163,6 +163,21 @@ async def test_the_button_on_the_card_checks(world: World) -> None:
     assert f"Works, checked just now · as {ANNA}" in shown(result)
 
 
+async def test_the_button_on_the_card_is_for_who_may_at_the_press(world: World) -> None:
+    world.composio.connect("gmail", owner=ANNA)
+    await synced(world)
+    card = message_of(await card_of(world, world.manager, "gmail"))
+    world.composio.requests.clear()
+    world.env.backend.delete_role(world.guild.id, world.guild.roles["Managers"].id)
+    await world.env.settle()
+
+    for label in ("Check now", "Disable"):
+        result = await world.manager.click(card, label=label)
+        assert "Manage Server" in shown(result)
+    assert "Access" not in shown(await card_of(world, world.manager, "gmail"))
+    assert world.composio.requests == []
+
+
 async def test_whose_it_is_comes_into_nothing_that_others_may_see(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -113,6 +113,15 @@ async def test_where_the_account_goes_the_one_that_is_left_is_tried(checking: Ch
     assert (finding.verdict, finding.whom) == (Verdict.WORKS, "old@example.com")
 
 
+async def test_an_account_that_goes_before_it_is_asked_is_told_as_gone(checking: Checks, standin: StandIn) -> None:
+    await checking.connected(standin, "ca_1")
+    standin.fail(Before(lambda project: project.remove("ca_1")), method="POST", path=PROXY)
+
+    finding = await checking.checked()
+
+    assert (finding.error, finding.why, finding.row.state) == (None, Why.NOT_CONNECTED, State.NOT_CONNECTED)
+
+
 async def test_a_proof_is_as_old_as_the_question(checking: Checks, standin: StandIn, clock: Clock) -> None:
     await checking.connected(standin, "ca_1")
     asked_by = clock.go_on(minutes=0) + MINUTE
