@@ -24,6 +24,7 @@ from .probes import Endpoint, Probe, Probes
 from .results import NOBODY, Actor
 from .running import Run, Running
 from .service import ATTEMPTS
+from .sharing import Sharing
 from .whose import has_errors, whom
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ class Prover:
         self._outdate = outdate
         self._running = Running()
         self._probing: dict[tuple[str, datetime], asyncio.Task[_Tried]] = {}
-        self._proving: dict[tuple[str, str], Run[CheckReport]] = {}
+        self._sharing = Sharing()
         self._storing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def settled(self) -> None:
@@ -94,19 +95,17 @@ class Prover:
     ) -> Finding | None:
         """None when it is proved to work not longer than *within* ago; else what a check now has found.
 
-        Whoever wants the same at the same time shares a check, and is told of the row as their own server has it.
+        Whoever wants the same at the same time shares a check (see `sharing`), and is told of the row as their own
+        server has it.
         """
         proof = await self.proof(composio_user_id, provider)
         if proof and proof.verdict is Verdict.WORKS and timedelta(0) <= self._clock() - proof.at <= within:
             return None
-        key = composio_user_id, provider.id
-        run = self._proving.get(key)
-        if run is None:
-            run = self._proving[key] = self.start_check(composio_user_id, [provider], by)
-            run.task.add_done_callback(lambda _: self._proving.pop(key))
+        row = (await self._ledger.read(composio_user_id, by.guild_id)).get(provider.id)
+        run = self._sharing.run(row, lambda: self.start_check(composio_user_id, [provider], by))
         [finding] = (await run.report()).findings
-        mirror = await self._ledger.read(composio_user_id, by.guild_id)
-        return replace(finding, row=mirror.get(provider.id))
+        row = (await self._ledger.read(composio_user_id, by.guild_id)).get(provider.id)
+        return replace(finding, row=row)
 
     def start_check(
         self,

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.sandbox.faults import Refuse
 from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.gateway import ComposioGateway
-from cogs.integrations.mirror import proving
+from cogs.integrations.mirror import proving, sharing
 from cogs.integrations.mirror.errors import ComposioUnavailableError, Trouble
 from cogs.integrations.mirror.findings import Why
 from cogs.integrations.mirror.plan import REFUSED
@@ -268,6 +268,53 @@ async def test_a_check_that_failed_is_made_anew_for_who_comes_later(checking: Ch
     standin.fail(Refuse(400), path=LIST)
     with pytest.raises(ComposioUnavailableError):
         await checking.prover.proved(USER, GMAIL, HOUR, ADA)
+
+    found = await checking.prover.proved(USER, GMAIL, HOUR, ADA)
+
+    assert found
+    assert found.verdict is Verdict.WORKS
+
+
+@pytest.mark.parametrize("token", [403, 429, 503])
+@pytest.mark.parametrize(("seconds", "tries"), [(10.0, 1), (0.0, 5)], ids=["at once", "later"])
+async def test_who_presses_again_and_again_does_not_pay_for_each(
+    checking: Checks,
+    standin: StandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    token: int,
+    seconds: float,
+    tries: int,
+) -> None:
+    monkeypatch.setattr(sharing, "HANDED_ON_SECONDS", seconds)
+    await checking.connected(standin, "ca_1")
+    standin.kill_token("ca_1", token)
+
+    found = [await checking.prover.proved(USER, GMAIL, HOUR, ADA) for _ in range(5)]
+
+    assert len({str(one) for one in found}) == 1
+    assert probes(standin) == tries
+
+
+async def test_where_one_account_was_refused_the_next_who_asks_has_the_other_one_tried(
+    checking: Checks, standin: StandIn
+) -> None:
+    standin.connect("gmail", age=MINUTE)
+    standin.connect("gmail", token=401)
+
+    found = [await checking.prover.proved(USER, GMAIL, HOUR, ADA) for _ in range(3)]
+
+    assert [one and one.verdict for one in found] == [Verdict.REFUSED, Verdict.WORKS, None]
+
+
+async def test_who_has_just_connected_anew_is_not_told_of_before(
+    checking: Checks, standin: StandIn, clock: Clock
+) -> None:
+    await checking.connected(standin, "ca_1")
+    standin.kill_token("ca_1", 403)
+    await checking.prover.proved(USER, GMAIL, HOUR, ADA)
+    clock.go_on(minutes=1)
+    standin.connect("gmail")
+    await checking.service.sync(USER)
 
     found = await checking.prover.proved(USER, GMAIL, HOUR, ADA)
 
