@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +13,9 @@ from discord.ext import commands
 
 from bot.sandbox.faults import Before, Refuse
 from cogs.integrations import guard, require, requires_integration
-from tests.conftest import World, execute, labels, shown
-from tests.hosts.host import bot_of, plugin, tools
+from tests.conftest import World, execute, labels, live, shown
+from tests.hosts.host import EXTENSION, bot_of, plugin, tools
+from tests.hosts.test_manners import Held
 from tests.hosts.work import connected, needs_reconnecting, one_answer
 
 PROXY = "*/tools/execute/proxy"
@@ -198,6 +200,26 @@ async def test_a_server_that_may_not_use_the_app_is_told_in_one_answer(world: Wo
     result = await stranger.slash(other.create_text_channel("general"), "close")
 
     assert one_answer(result) == "This bot's integrations are not set up for this server."
+
+
+@pytest.mark.usefixtures("work")
+@pytest.mark.parametrize("command", ["close", "integrations verify"])
+async def test_a_stop_while_an_app_is_slow_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    await connected(world)
+    monkeypatch.setattr(live("mirror.running").Running.close, "__defaults__", (0.05,))
+    held = Held()
+    world.composio.fail(held, method="POST", path=PROXY)
+
+    async def unload() -> None:
+        await held.arrived.wait()
+        await bot_of(world).unload_extension(EXTENSION)
+
+    result, _ = await asyncio.gather(world.admin.slash(world.channel, command), unload())
+
+    assert one_answer(result) == "The bot was stopped before this was checked. Try again when it is back."
+    assert tools(world).errors == []
 
 
 @pytest.mark.parametrize("wrong", [3600, "1 hour"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import discord
@@ -33,7 +34,11 @@ async def require(
     if refused is None:
         if verified_within is None:
             return True
-        found = await context.prover.proved(user_id, provider, verified_within, actor(interaction))
+        try:
+            found = await context.prover.proved(user_id, provider, verified_within, actor(interaction))
+        except asyncio.CancelledError:
+            await tell(interaction, verify.STOPPED)
+            raise
         if found is None or (found.verdict is Verdict.WORKS and found.row.condition is Condition.CONNECTED):
             return True  # a check takes its time, in which somebody may have switched it off
         await tell(interaction, _unproved(context, interaction, found))

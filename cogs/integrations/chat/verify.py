@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 import discord
@@ -22,6 +23,7 @@ from .states import indicator, status
 from .text import ago, clean, count, shorten, size
 from .troubles import for_error
 
+STOPPED = Answer(text="The bot was stopped before this was checked. Try again when it is back.")
 _WHOM_LENGTH = 80
 _WHY = {
     Why.NO_ENDPOINT: "this app has no way to ask whose account it is",
@@ -40,9 +42,13 @@ async def command(context: Context, reply: Reply, name: str | None = None) -> No
     context.cool_down.spend(interaction)
     await reply.wait()
     run = context.prover.start_check(user_id, providers, actor(interaction))
-    if providers is None:
-        await follow(run, reply.progress, lambda done, of: f"Checking… {done} of {of}")
-    report = await run.report()
+    try:
+        if providers is None:
+            await follow(run, reply.progress, lambda done, of: f"Checking… {done} of {of}")
+        report = await run.report()
+    except asyncio.CancelledError:
+        await reply.add(STOPPED)
+        raise
     for finding in report.findings:
         if finding.error:
             log_trouble(finding.error)
