@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from storage.integrations import Action, Integration, OutdatedError, Proof, State
+from storage.integrations import Action, Integration, OutdatedError, Proof, State, UnderWayError
 
 from .accounts import Account, Accounts
 from .catalog import Provider
@@ -127,12 +126,17 @@ class Pursuer:
                 return None  # it is listed a little later, or has just changed: the next look tells
             before = stored.get(provider.id)
             change = Change(before, derive(before, accounts, Seen(stored.synced_at, at), proofs))
-            with suppress(OutdatedError):
-                event = it.author.event(Action.CONNECT, at, change)
+            event = it.author.event(Action.CONNECT, at, change)
+            try:
                 first = await self._ledger.attempts.finish(it.attempt.id, change.after, event)
-                it.over = True
-                row = change.after.written() if first else await self._row(it)
-                return _ended(outcome, row, old_of(accounts, proofs))
+            except OutdatedError:
+                continue
+            except UnderWayError:  # nobody may be doing it any more
+                self._ledger.left_alone = True
+                return None
+            it.over = True
+            row = change.after.written() if first else await self._row(it)
+            return _ended(outcome, row, old_of(accounts, proofs))
         return None
 
     async def _row(self, it: Pursuit) -> Integration:
