@@ -124,7 +124,9 @@ class Pursuer:
             accounts = await self._composio.accounts(user_id, provider.toolkits)
             if outcome is Outcome.CONNECTED and it.attempt.account_id not in _usable(accounts):
                 return None  # it is listed a little later, or has just changed: the next look tells
-            before = stored.get(provider.id)
+            ours = stored.get(provider.id)
+            # The row is all servers'; the switch is only this one's.
+            before = replace(ours, enabled=provider.id not in stored.off)
             change = Change(before, derive(before, accounts, Seen(stored.synced_at, at), proofs))
             event = it.author.event(Action.CONNECT, at, change)
             try:
@@ -135,7 +137,7 @@ class Pursuer:
                 self._ledger.left_alone = True
                 return None
             it.over = True
-            row = change.after.written() if first else await self._row(it)
+            row = replace(change.after.written(), enabled=ours.enabled) if first else await self._row(it)
             return _ended(outcome, row, old_of(accounts, proofs))
         return None
 

@@ -9,13 +9,34 @@ import pytest
 from bot.sandbox.standin import StandIn
 from cogs.integrations.mirror.connecting import Outcome
 from cogs.integrations.mirror.revoking import ALIVE
-from storage.integrations import Action, State
-from tests.cogs.conftest import USER
+from storage.integrations import Action, Condition, State
+from tests.cogs.conftest import DAY, USER
 from tests.cogs.mirror.connects import LINEAR, Connects, ended, token, until
-from tests.cogs.mirror.processes import BOB, left_by
+from tests.cogs.mirror.processes import ADA, BOB, ELSEWHERE, HERE, left_by
 from tests.cogs.mirror.stores import Clock
 
 pytestmark = pytest.mark.usefixtures("quick")
+
+
+# Switches
+
+
+async def test_the_switch_of_the_server_that_connects_is_no_other_servers(
+    here: Connects, standin: StandIn
+) -> None:
+    standin.connect("linear", id="ca_old", age=DAY)
+    await here.service.sync(USER, BOB)
+    await here.ledger.learn([USER])
+    await here.service.toggle(USER, HERE, LINEAR, enabled=False, by=ADA)
+    connecting = await here.start()
+    standin.allow(token(connecting))
+
+    told = await ended(connecting)
+
+    assert told.row is not None
+    assert not told.row.enabled
+    assert here.condition(HERE) is Condition.DISABLED
+    assert here.condition(ELSEWHERE) is Condition.CONNECTED
 
 
 # Revokes
