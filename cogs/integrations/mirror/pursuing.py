@@ -65,14 +65,15 @@ class Pursuer:
         if account is None:
             if it.attempt.account_id is None and it.age < NEVER_MADE:
                 return None
-            return await self._dropped(it, Outcome.GONE)
+            return await self._gone(it, it.failed or Outcome.GONE)
         if account.status in _UNFINISHED:
             return None
         if account.status in _FAILED and not it.used and await self._nobody_used(it, account):
             return await self._failed(it, account)
         if it.provider is None or account.toolkit not in it.provider.toolkits:
             log.warning("connecting %s made an account of %s", it.attempt.provider, account.toolkit)
-            return await self._dropped(it, Outcome.OTHER)
+            await self.drop(it)
+            return Ended(Outcome.OTHER)
         self._outdate(it.attempt.composio_user_id)
         it.used = it.used or account.usable
         return await self._finish(it, it.provider, Outcome.CONNECTED if account.usable else Outcome.OTHER)
@@ -87,9 +88,13 @@ class Pursuer:
         await self.note(it)
         return await self._composio.account(it.attempt.account_id or "")
 
-    async def _dropped(self, it: Pursuit, outcome: Outcome) -> Ended:
+    async def _gone(self, it: Pursuit, outcome: Outcome) -> Ended | None:
+        """Its account exists no more; a sync may have seen it while it did."""
+        row = await self._row(it)
+        if it.provider and it.attempt.account_id and row.account_id == it.attempt.account_id:
+            return await self._finish(it, it.provider, outcome)
         await self.drop(it)
-        return Ended(outcome)
+        return Ended(outcome, row)
 
     async def _nobody_used(self, it: Pursuit, account: Account) -> bool:
         """Whether it never worked, as far as anybody saw."""
@@ -108,11 +113,8 @@ class Pursuer:
                 log.warning("could not delete what is left of connecting %s: %s", it.attempt.provider, error)
             it.warned = True
             return Ended(outcome, await self._row(it))
-        row = await self._row(it)
-        if it.provider and row.account_id == account.id:
-            return await self._finish(it, it.provider, outcome)
-        await self.drop(it)
-        return Ended(outcome, row)
+        it.failed = outcome
+        return await self._gone(it, outcome)
 
     async def _finish(self, it: Pursuit, provider: Provider, outcome: Outcome) -> Ended | None:
         """Store what all accounts of the provider amount to now, in the name of who wanted it."""
@@ -136,8 +138,8 @@ class Pursuer:
             except UnderWayError:  # nobody may be doing it any more
                 self._ledger.left_alone = True
                 return None
-            it.over = True
             row = replace(change.after.written(), enabled=ours.enabled) if first else await self._row(it)
+            it.over = True
             return _ended(outcome, row, old_of(accounts, proofs))
         return None
 

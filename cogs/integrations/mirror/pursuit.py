@@ -92,6 +92,7 @@ class Pursuit:
     ``noted`` says that it is stored which account it is, ``used`` that the account was seen to work, ``told`` that
     its end is, and ``over`` that nothing of the attempt is stored any more. It is ``lost`` when nobody knows
     whether its record was made, ``unstored`` when the database was away, and what fails is ``warned`` of once.
+    ``failed`` is how that ended which was deleted for it.
     """
 
     def __init__(self, attempt: Attempt, provider: Provider | None, now: datetime) -> None:
@@ -101,6 +102,7 @@ class Pursuit:
         self.timer: asyncio.TimerHandle | None = None
         self.noted = attempt.account_id is not None
         self.used = self.told = self.over = self.lost = self.unstored = self.warned = False
+        self.failed: Outcome | None = None
         self._pause = FIRST_SECONDS
         self._since = _now() - max(0.0, (now - attempt.began_at).total_seconds())
         self._until = _now() + min((attempt.expires_at - now).total_seconds(), LIFETIME)

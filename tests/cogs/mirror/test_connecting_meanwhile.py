@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from bot.sandbox.faults import Meanwhile
 from bot.sandbox.standin import StandIn
 from cogs.integrations.mirror.connecting import Outcome
 from cogs.integrations.mirror.revoking import ALIVE
@@ -37,6 +38,65 @@ async def test_the_switch_of_the_server_that_connects_is_no_other_servers(
     assert not told.row.enabled
     assert here.condition(HERE) is Condition.DISABLED
     assert here.condition(ELSEWHERE) is Condition.CONNECTED
+
+
+# What is deleted
+
+
+async def test_an_account_that_a_sync_saw_working_and_somebody_deletes_is_connected_no_longer(
+    here: Connects, standin: StandIn
+) -> None:
+    async def come_and_go() -> None:
+        standin.allow(token(connecting))
+        await here.service.sync(USER, BOB)
+        assert here.notified[-1].after is Condition.CONNECTED
+        standin.remove(connecting.link.account_id)
+
+    standin.fail(Meanwhile(come_and_go), path="*/ca_*")
+    connecting = await here.start()
+
+    told = await ended(connecting)
+
+    assert told.outcome is Outcome.GONE
+    assert told.row == await here.row()
+    assert told.row.state is State.NOT_CONNECTED
+    assert here.notified[-1].after is Condition.NOT_CONNECTED
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["a sync saw it fail", "nobody saw it"])
+async def test_what_failed_is_told_as_that_though_the_database_was_away_once_it_was_deleted(
+    here: Connects, standin: StandIn, seen: bool
+) -> None:
+    connecting = await here.start()
+    standin.deny(token(connecting))
+    if seen:
+        await here.service.sync(USER, BOB)
+    here.stage.broken |= {"drop_attempt", "finish_attempt"}
+    await until(here, lambda: standin.accounts == {})
+    await here.connector.settled()
+    here.stage.broken.clear()
+
+    assert (await ended(connecting)).outcome is Outcome.FAILED
+    assert (await here.row()).state is State.NOT_CONNECTED
+
+
+async def test_what_somebody_else_has_stored_is_told_though_the_database_was_away_then(
+    here: Connects, there: Connects, standin: StandIn
+) -> None:
+    connecting = await here.start()
+    gate = here.stage.before("finish_attempt")
+    standin.allow(token(connecting))
+    await gate.reached.wait()
+    [attempt] = await there.attempts()
+    await there.service.sync(USER, BOB)
+    await there.store.drop_attempt(attempt.id)
+    read = here.stage.calls["read"]
+    here.stage.broken.add("read")
+    gate.open()
+    await until(here, lambda: here.stage.calls["read"] > read)
+    here.stage.broken.clear()
+
+    assert (await ended(connecting)).outcome is Outcome.CONNECTED
 
 
 # Revokes
