@@ -32,6 +32,7 @@ _NO_LINK = {
     404: Unconnectable.AUTH_CONFIG_GONE,
     422: Unconnectable.UNSUPPORTED,
 }
+_NO_LOOK = {403: Unconnectable.KEY}
 _NO_AUTH_CONFIG = {
     400: Unconnectable.UNSUPPORTED,
     401: Unconnectable.NO_AUTH_CONFIG,
@@ -134,7 +135,11 @@ async def _auth_configs(client: sdk.AsyncComposio, toolkit: str) -> list[_AuthCo
         answer = await client.auth_configs.with_raw_response.list(
             toolkit_slug=toolkit, is_composio_managed=True, limit=PAGE_SIZE, cursor=cursor or sdk.omit
         )
-        page = _PAGE.validate_json(await content(answer))
+        try:
+            page = _PAGE.validate_json(await content(answer))
+        except sdk.APIStatusError as error:
+            _tell_why(error, _NO_LOOK)
+            raise
         found += page["items"]
         before, cursor = cursor, page.get("next_cursor")
         if not cursor:

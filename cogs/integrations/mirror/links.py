@@ -35,7 +35,10 @@ class Links(Protocol):
     """
 
     async def auth_config(self, toolkit: str) -> str | None:
-        """The id of the toolkit's newest auth config that Composio manages and that is enabled; None for none."""
+        """The id of the toolkit's newest auth config that Composio manages and that is enabled; None for none.
+
+        Raises `NotConnectableError` when the key may not look.
+        """
 
     async def make_auth_config(self, toolkit: str) -> str:
         """Make such a one. Raises `NotConnectableError` when the key may not, or the toolkit has none."""
