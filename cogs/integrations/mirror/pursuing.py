@@ -86,7 +86,7 @@ class Pursuer:
                 return None
             it.attempt = replace(it.attempt, account_id=made.id)
         await self.note(it)
-        return await self._composio.account(it.attempt.account_id or "")
+        return await self._composio.look(it.attempt.account_id or "")
 
     async def _gone(self, it: Pursuit, outcome: Outcome) -> Ended | None:
         """Its account exists no more; a sync may have seen it while it did."""

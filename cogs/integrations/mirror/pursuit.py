@@ -21,7 +21,7 @@ from .running import Running
 LIFETIME, TOO_LONG = 600.0, 3600.0
 # While a person may be waiting: some fifty questions in ten minutes, and an end while the answer can be edited.
 FIRST_SECONDS, GROWTH, LONGEST_SECONDS, GRACE = 5.0, 1.03, 15.0, 180.0
-# Afterwards it is only tidied up, and not for ever.
+# Otherwise and afterwards it is only tidied up, and not for ever.
 SELDOM_SECONDS, GIVE_UP_SECONDS = 600.0, 86_400.0
 
 
@@ -143,8 +143,13 @@ class Pursuit:
     def pause(self) -> float:
         """How long to wait before the next question."""
         pause = self._pause
-        self._pause = min(pause * 2, SELDOM_SECONDS) if self.late else min(pause * GROWTH, LONGEST_SECONDS)
+        self._pause = min(pause * GROWTH, LONGEST_SECONDS) if self._waited_for else min(pause * 2, SELDOM_SECONDS)
         return pause
+
+    @property
+    def _waited_for(self) -> bool:
+        """Whether somebody may be waiting for its end. Nobody has a link whose answer was lost."""
+        return not (self.late or self.told or self.attempt.account_id is None)
 
     def end(self, ended: Ended) -> None:
         """Tell whoever waits."""

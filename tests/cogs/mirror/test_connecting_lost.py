@@ -140,15 +140,15 @@ async def test_the_background_goes_short_before_people_do(
     here: Connects, standin: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[bool] = []
-    account = here.gateway.account
+    look = here.gateway.look
 
-    async def account_of(account_id: str) -> object:
+    async def look_at(account_id: str) -> object:
         asked.append(is_background())
         if len(asked) == 1:
             raise ComposioBudgetError(0.0)
-        return await account(account_id)
+        return await look(account_id)
 
-    monkeypatch.setattr(here.gateway, "account", account_of)
+    monkeypatch.setattr(here.gateway, "look", look_at)
     connecting = await here.start()
     standin.allow(token(connecting))
 
@@ -189,7 +189,8 @@ async def test_there_are_at_most_some_sixty_questions_in_ten_minutes(
 ) -> None:
     monkeypatch.undo()
     now = clock()
-    it = pursuit.Pursuit(Attempt("it", USER, "linear", now, now + timedelta(minutes=10), now), None, now)
+    until_then = now + timedelta(minutes=10)
+    it = pursuit.Pursuit(Attempt("it", USER, "linear", now, until_then, now, "ca_1"), None, now)
 
     pauses = [it.pause() for _ in range(100)]
     times = list(accumulate(pauses))

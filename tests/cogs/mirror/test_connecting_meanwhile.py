@@ -67,13 +67,15 @@ async def test_an_account_that_a_sync_saw_working_and_somebody_deletes_is_connec
 async def test_what_failed_is_told_as_that_though_the_database_was_away_once_it_was_deleted(
     here: Connects, standin: StandIn, seen: bool
 ) -> None:
-    connecting = await here.start()
-    standin.deny(token(connecting))
-    if seen:
-        await here.service.sync(USER, BOB)
+    async def deny() -> None:
+        standin.deny(token(connecting))
+        if seen:
+            await here.service.sync(USER, BOB)
+
+    standin.fail(Meanwhile(deny), path="*/ca_*")
     here.stage.broken |= {"drop_attempt", "finish_attempt"}
-    await until(here, lambda: standin.accounts == {})
-    await here.connector.settled()
+    connecting = await here.start()
+    await until(here, lambda: here.stage.calls["drop_attempt"] + here.stage.calls["finish_attempt"] > 0)
     here.stage.broken.clear()
 
     assert (await ended(connecting)).outcome is Outcome.FAILED
