@@ -11,6 +11,7 @@ from typing import Protocol
 from storage.integrations import Action, Integration, OutdatedError, Proof, State, UnderWayError
 
 from .accounts import Account, Accounts
+from .attempts_left import ALIVE
 from .catalog import Provider
 from .errors import ComposioError
 from .ledger import Ledger
@@ -59,8 +60,9 @@ class Pursuer:
 
     async def look(self, it: Pursuit) -> Ended | None:
         """Ask once, and store what follows. None while it goes on."""
-        if it.unstored:
-            await self._row(it)  # before Composio is asked in vain
+        if it.unstored:  # before Composio is asked in vain
+            await self._row(it)
+            await self._ledger.attempts.keep([it.attempt.id], self._clock() + ALIVE)
         account = await self._account(it)
         if account is None:
             if it.attempt.account_id is None and it.age < NEVER_MADE:

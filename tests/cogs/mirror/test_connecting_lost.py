@@ -286,6 +286,24 @@ async def test_while_the_database_is_away_composio_is_not_asked_in_vain(here: Co
     assert connecting.ended is None
 
 
+async def test_while_the_database_can_only_be_read_composio_is_not_asked_in_vain(
+    here: Connects, standin: StandIn
+) -> None:
+    connecting = await here.start()
+    standin.allow(token(connecting))
+    here.stage.broken |= {"finish_attempt", "keep_attempts"}
+    await until(here, lambda: here.stage.calls["finish_attempt"] > 0)
+    await here.connector.settled()
+    standin.requests.clear()
+
+    for _ in range(3):
+        await here.look()
+
+    assert calls(standin) == []
+    here.stage.broken.clear()
+    assert (await ended(connecting)).outcome is Outcome.CONNECTED
+
+
 async def test_what_is_back_is_stored_at_the_next_look(
     here: Connects, standin: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
