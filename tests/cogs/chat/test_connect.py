@@ -91,6 +91,7 @@ async def test_a_link_that_is_too_long_for_a_button_stands_in_the_text(length: i
         "https://connect.example/".ljust(4097, "a"),
         "https://connect.example/a b",
         "https://connect.example/)](https://evil.example",
+        "https://connect.example/\\",
         "javascript:alert(1)",
         "https://[broken",
         "https:///nowhere",
