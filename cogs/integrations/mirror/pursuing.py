@@ -27,6 +27,8 @@ NEVER_MADE = 900.0
 
 # Composio's word for a link that nobody used, and when a record has surely outlived its link.
 _NEVER_COMPLETED, _USED_AFTER = "did not complete within", timedelta(minutes=15)
+# Its words for what can only happen to an account that has worked.
+_WORKED = ("token refresh", "Max auth failures reached", "authentication expired")
 _UNFINISHED = frozenset({"INITIALIZING", "INITIATED"})
 _FAILED = frozenset({"FAILED", "EXPIRED"})
 _DEAD = frozenset({*_FAILED, "REVOKED"})
@@ -162,6 +164,8 @@ def _usable(accounts: Sequence[Account]) -> list[str]:
 
 def unfinished(account: Account) -> bool:
     """Whether a dead account looks like one that never worked."""
+    if any(reason in (account.reason or "") for reason in _WORKED):
+        return False
     return _NEVER_COMPLETED in (account.reason or "") or account.updated_at - account.created_at <= _USED_AFTER
 
 

@@ -224,6 +224,22 @@ async def test_what_worked_for_hours_is_not_deleted_though_it_is_dead_when_it_is
     assert (await here.row()).state is State.NEEDS_RECONNECT
 
 
+@pytest.mark.parametrize("status", ["EXPIRED", "FAILED"])
+async def test_what_worked_for_minutes_while_nobody_looked_is_not_deleted(
+    here: Connects, standin: StandIn, clock: Clock, status: str
+) -> None:
+    standin.allow(await left_link(here, standin, clock))
+    clock.go_on(minutes=5)
+    [account] = standin.accounts
+    standin.change(account, status=status, status_reason="Permanent auth error during token refresh")
+
+    await here.look()
+    await nothing_left(here)
+
+    assert list(standin.accounts) == [account]
+    assert (await here.row()).state is State.NEEDS_RECONNECT
+
+
 async def test_a_provider_that_has_left_the_catalogue_holds_nobody_up(
     here: Connects, standin: StandIn, clock: Clock
 ) -> None:
