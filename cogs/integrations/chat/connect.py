@@ -179,9 +179,10 @@ def _words(label: str, outcome: Outcome) -> tuple[str, str]:
                 "The new account was deleted at Composio before it was finished. Nothing has changed here.",
             )
         case Outcome.OTHER:
-            return failed, "At Composio the new account can no longer be finished. Nothing has changed here."
+            why = "it is switched off or broken at Composio, was taken away again, or is of another app"
+            return failed, f"The new account cannot be used: {why}."
         case Outcome.UNREACHABLE:
-            text = "Composio could not be asked what came of it."
+            text = "Nobody could see in time what came of it."
             return unknown, f"{text} If you allowed the access, {label} appears here by itself."
         case Outcome.STOPPED:
             return unknown, "The bot was stopped. If you allow the access, that shows as soon as it is back."

@@ -173,6 +173,14 @@ async def test_what_is_not_known_is_not_called_a_failure(outcome: Outcome) -> No
 
     assert "not known yet" in said
     assert "Nothing has changed" not in said
+    assert "Composio could not" not in said, "the database may have been away"
+
+
+async def test_of_an_account_that_is_there_and_cannot_be_used_it_is_not_said_that_nothing_changed() -> None:
+    said = written(await offered(DEFAULT, MISSING, "gmail", ended=Ended(Outcome.OTHER, BROKEN)))
+
+    assert "The new account cannot be used" in said
+    assert "Nothing has changed" not in said
 
 
 # Who may, and where there are no links
