@@ -10,11 +10,19 @@ from .autogenerate import alembic_include_object
 from .changes import ChangeFeed
 from .deadline import Deadline
 from .engine import open_engine, prepare
-from .errors import DatabaseRefusedError, OutdatedError, SilentError, StorageError, UnknownOutcomeError
+from .errors import (
+    DatabaseRefusedError,
+    OutdatedError,
+    SilentError,
+    StorageError,
+    UnderWayError,
+    UnknownOutcomeError,
+)
 from .inspection import DatabaseReport, Finding, inspect_database
+from .operations import GIVEN_UP
 from .posts import Alert, AlertItem, Edge, Wishes
 from .proofs import NOTHING_BESIDES, Besides
-from .store import GIVEN_UP, Store
+from .store import Store
 from .tables import ID_LENGTH, NAME_LENGTH, REASON_LENGTH, STATUS_LENGTH
 from .turns import Checked, Turn, rows_stamp
 from .values import (
@@ -72,6 +80,7 @@ __all__ = [
     "Store",
     "Switched",
     "Turn",
+    "UnderWayError",
     "UnknownOutcomeError",
     "Verdict",
     "Wishes",

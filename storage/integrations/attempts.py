@@ -7,10 +7,11 @@ from dataclasses import asdict, fields
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .edges import store_edges
-from .errors import OutdatedError
-from .operations import Operations
+from .errors import OutdatedError, UnderWayError
+from .operations import Operations, under_way
 from .proofs import delete_proofs
 from .switches import remember
 from .tables import attempts
@@ -64,16 +65,23 @@ class Attempts(Operations):
         """Store what came of it, in *row* if that has changed, and take it from those under way.
 
         What was proved of the accounts that are *outdated* is deleted. Nothing is stored, and False returned, when
-        somebody has taken the attempt away already. Raises `OutdatedError`, with nothing written, when the row was
-        written since it was read.
+        somebody has taken the attempt away already. Raises, with nothing written, `OutdatedError` when the row was
+        written since it was read, and `UnderWayError` while the provider is being revoked: what the revoke has
+        looked at is older, and would be stored over this.
         """
         async with self._transaction() as connection:
             gone = await connection.execute(sa.delete(attempts).where(attempts.c.id == attempt_id))
             if not gone.rowcount:
                 return False
-            if row is not None and not await self._write(connection, [row]):
-                raise OutdatedError(row.composio_user_id)
+            if row is not None:
+                await self._write_row(connection, row, happened.at)
             await remember(connection, [happened])
             await store_edges(connection, [happened])
             await delete_proofs(connection, happened.composio_user_id, outdated)
         return True
+
+    async def _write_row(self, connection: AsyncConnection, row: Integration, at: datetime) -> None:
+        if row.provider in await under_way(connection, row.composio_user_id, at):
+            raise UnderWayError(row.composio_user_id)
+        if not await self._write(connection, [row]):
+            raise OutdatedError(row.composio_user_id)

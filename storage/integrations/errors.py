@@ -29,6 +29,10 @@ class OutdatedError(Exception):
     """Somebody else wrote since the values that a write was based on were read; nothing was written."""
 
 
+class UnderWayError(Exception):
+    """A revoke of the same provider is not finished, which says itself what is left of it; nothing was written."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn what SQLAlchemy and the drivers raise into `StorageError`, whose text holds no value of a row.

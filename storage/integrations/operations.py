@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -17,6 +17,8 @@ from .rows import EVENT_COLUMNS, refuse_newer, values
 from .tables import events, integrations, operations
 from .values import STATE_FIELDS, Event, Integration, Operation
 
+# For so long what an interrupted revoke has left is tried to be seen. After that others go on without.
+GIVEN_UP = timedelta(hours=1)
 _COLUMNS = tuple(entry.name for entry in fields(Operation))
 _END = sa.delete(operations).where(operations.c.id == sa.bindparam("ended")).returning(operations.c.id)
 
@@ -88,3 +90,11 @@ class Operations(Queries):
         refuse_newer(*(row.state for row in rows))
         written = await connection.execute(self._upsert_rows, [values(row) for row in rows])
         return frozenset((user_id, provider) for user_id, provider in written.all())
+
+
+async def under_way(connection: AsyncConnection, composio_user_id: str, at: datetime) -> frozenset[str]:
+    """The providers of which a revoke is not finished, nor given up: whoever did it says what came of it."""
+    found = sa.select(operations.c.provider).where(
+        operations.c.composio_user_id == composio_user_id, operations.c.alive_until > at - GIVEN_UP
+    )
+    return frozenset((await connection.execute(found)).scalars())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,17 +14,16 @@ from .attempts import Attempts
 from .claims import Claims
 from .edges import store_edges
 from .errors import OutdatedError
+from .operations import under_way
 from .proofs import NOTHING_BESIDES, Besides, Proofs
 from .queries import upsert
 from .rows import EVENT_COLUMNS, event, integration
 from .servers import Servers
 from .switches import ENABLED, OTHERS, Switches, is_of, remember
-from .tables import changes, events, integrations, operations, switches, syncs
+from .tables import changes, events, integrations, switches, syncs
 from .turns import Turns, not_overtaken, too_late
 from .values import Action, Event, Fact, Facts, Integration, Mirror, Proof, condition_of
 
-# For so long what an interrupted revoke has left is tried to be seen. After that syncs go on without.
-GIVEN_UP = timedelta(hours=1)
 _SYNC = ("synced_at", "fingerprint", "suspected_at", "suspected")
 
 
@@ -93,7 +92,7 @@ class Store(Servers, Switches, Attempts, Proofs, Turns, Claims, Alerts):
         user_id = seen.composio_user_id
         async with self._transaction() as connection:
             await self._advance(connection, seen, at, besides.fingerprint)
-            busy = await _under_way(connection, user_id, at) if changes or besides.proofs else frozenset()
+            busy = await under_way(connection, user_id, at) if changes or besides.proofs else frozenset()
             free = [row for row in changes if row.provider not in busy]
             written = frozenset(provider for _, provider in await self._write(connection, free))
             if besides.fingerprint and len(written) < len(changes):
@@ -219,11 +218,3 @@ _READ_ROWS = sa.select(integrations).where(
 _READ_SWITCHES = sa.select(
     switches.c.composio_user_id, switches.c.guild_id, switches.c.provider, switches.c.enabled
 ).where(switches.c.composio_user_id.in_(sa.bindparam("wanted", expanding=True)))
-
-
-async def _under_way(connection: AsyncConnection, composio_user_id: str, at: datetime) -> frozenset[str]:
-    """The providers of which a revoke is not finished, nor given up: whoever did it says what came of it."""
-    found = sa.select(operations.c.provider).where(
-        operations.c.composio_user_id == composio_user_id, operations.c.alive_until > at - GIVEN_UP
-    )
-    return frozenset((await connection.execute(found)).scalars())

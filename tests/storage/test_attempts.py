@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.integrations import Event, OutdatedError, State, StorageError, Store, Wishes
+from storage.integrations import GIVEN_UP, Event, OutdatedError, State, StorageError, Store, UnderWayError, Wishes
 from tests.storage.databases import picture
 from tests.storage.feeds import another
 from tests.storage.rows import (
@@ -20,6 +20,7 @@ from tests.storage.rows import (
     attempt,
     connected,
     history,
+    operation,
     proof,
     prove,
     row,
@@ -162,6 +163,19 @@ class TestFinishing:
             await store.finish_attempt("first", row(revision=1), connected(FIRST))
 
         assert await picture(engine) == before
+
+    async def test_while_the_provider_is_revoked_writes_nothing(self, store: Store, engine: AsyncEngine) -> None:
+        await store.begin_operation(operation("other", provider="notion"))
+        await store.begin_operation(operation(alive_until=NOON - GIVEN_UP + timedelta(seconds=1)))
+        before = await picture(engine)
+
+        with pytest.raises(UnderWayError):
+            await store.finish_attempt("first", row(revision=1), connected(FIRST, at=NOON))
+
+        assert await picture(engine) == before
+        assert await store.finish_attempt(
+            "first", row(revision=1), connected(FIRST, at=NOON + timedelta(seconds=1))
+        )
 
     async def test_with_an_event_that_cannot_be_stored_writes_nothing(
         self, store: Store, engine: AsyncEngine

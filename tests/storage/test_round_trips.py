@@ -102,7 +102,7 @@ OPERATIONS: dict[str, tuple[Callable[[Store], Awaitable[object]], Cost]] = {
     "adopt_attempt": (lambda store: store.adopt_attempt("first", NOON, LATER), transaction(writes=1)),
     "drop_attempt": (lambda store: store.drop_attempt("first"), transaction(writes=1)),
     "attempts": (lambda store: store.attempts(), READ),
-    "begin_attempt and finish_attempt": (_connect, Cost(reads=1, writes=1 + 3, begins=2, commits=2)),
+    "begin_attempt and finish_attempt": (_connect, Cost(reads=2, writes=1 + 3, begins=2, commits=2)),
     "finish_attempt after somebody else": (
         lambda store: store.finish_attempt("first", row(revision=1), connected(attempt())),
         Cost(writes=1, begins=1, commits=1),

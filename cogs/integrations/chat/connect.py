@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
+import aiohttp
 import discord
 
 from storage.integrations import Integration, State
@@ -52,12 +54,10 @@ async def command(context: Context, reply: Reply, name: str) -> None:
     except asyncio.CancelledError:
         await reply.add(Answer(text="The bot was stopped before there was a link. Nothing was connected."))
         raise
-    answer = _offer(context, connecting, row)
-    if answer is None:
+    if await _shown(reply, _offer(context, connecting, row)):
+        connecting.tell(lambda ended: _tell(reply, provider, ended))
+    else:
         await howto.show(context, reply, provider.id, instead=_UNFIT)
-        return
-    await reply.show(answer)
-    connecting.tell(lambda ended: _tell(reply, provider, ended))
 
 
 def refusal(how: ActionButton) -> Answer:
@@ -86,13 +86,26 @@ def _offer(context: Context, connecting: Connecting, row: Integration) -> Answer
     return Answer(embed, row_of(by_hand)) if size(embed.description) <= DESCRIPTION else None
 
 
+async def _shown(reply: Reply, answer: Answer | None) -> bool:
+    """Whether the link stands there; False when Discord does not take it for one either."""
+    if answer is None:
+        return False
+    try:
+        await reply.show(answer)
+    except discord.HTTPException as error:
+        if error.status != HTTPStatus.BAD_REQUEST:
+            raise
+        return False
+    return True
+
+
 def _is_address(url: str) -> bool:
     """Whether Discord takes it for a link, also as a masked one."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return False
-    plain = url.isascii() and url.isprintable() and not set(url) & set(' <>()"')
+    plain = url.isascii() and url.isprintable() and not set(url) & set(' <>()"\\')
     return plain and parts.scheme in ("https", "http") and bool(parts.hostname)
 
 
@@ -118,12 +131,12 @@ def _by_hand(provider: Provider) -> ActionButton:
 
 
 async def _tell(reply: Reply, provider: Provider, ended: Ended) -> None:
-    """Say it where the link stood. The message may have been dismissed, or its time be over."""
+    """Say it where the link stood. The message may have been dismissed, its time be over, or Discord be away."""
     if ended.outcome is Outcome.CONNECTED:
         answer = _connected(reply.interaction, provider, ended)
     else:
         answer = _not_connected(provider, ended.outcome)
-    with suppress(discord.HTTPException):
+    with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
         await reply.show(answer)
 
 
@@ -166,9 +179,10 @@ def _words(label: str, outcome: Outcome) -> tuple[str, str]:
                 "The new account was deleted at Composio before it was finished. Nothing has changed here.",
             )
         case Outcome.OTHER:
-            return failed, "At Composio the new account can no longer be finished. Nothing has changed here."
+            why = "it is switched off or broken at Composio, was taken away again, or is of another app"
+            return failed, f"The new account cannot be used: {why}."
         case Outcome.UNREACHABLE:
-            text = "Composio could not be asked what came of it."
+            text = "Nobody could see in time what came of it."
             return unknown, f"{text} If you allowed the access, {label} appears here by itself."
         case Outcome.STOPPED:
             return unknown, "The bot was stopped. If you allow the access, that shows as soon as it is back."

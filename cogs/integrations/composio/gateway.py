@@ -47,6 +47,7 @@ class ComposioGateway:
             timeout=timeout,
             budget=budget or Budget(),
         )
+        self._once = self._reads.with_options(max_retries=0)
         self._batches = Batches(self._reads)
         self._endpoints = proxy.Endpoints(self._reads)
         self._patient = patient(timeout)
@@ -85,6 +86,10 @@ class ComposioGateway:
     async def account(self, account_id: str) -> Account | None:
         """One account as it is now, None when it no longer exists."""
         return await self._calls.within(accounts.read_account(self._reads, account_id), self.deadlines.account)
+
+    async def look(self, account_id: str) -> Account | None:
+        """The same, but never retried."""
+        return await self._calls.within(accounts.read_account(self._once, account_id), self.deadlines.account)
 
     async def revoke(self, account_id: str) -> Revocation:
         """Ask the provider, through Composio, to forget the grant. An account already revoked counts too."""

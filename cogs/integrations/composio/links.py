@@ -15,6 +15,7 @@ from ..mirror.accounts import ID_LENGTH, Account
 from ..mirror.errors import ComposioUnavailableError, NotConnectableError, Trouble, Unconnectable
 from ..mirror.links import Link
 from ..mirror.text import line
+from ..names import LOOPBACK
 from .accounts import read_items
 from .belief import refusal_of
 from .client import content
@@ -31,6 +32,7 @@ _NO_LINK = {
     404: Unconnectable.AUTH_CONFIG_GONE,
     422: Unconnectable.UNSUPPORTED,
 }
+_NO_LOOK = {403: Unconnectable.KEY}
 _NO_AUTH_CONFIG = {
     400: Unconnectable.UNSUPPORTED,
     401: Unconnectable.NO_AUTH_CONFIG,
@@ -114,7 +116,9 @@ async def link(client: sdk.AsyncComposio, auth_config_id: str, composio_user_id:
         except sdk.APIStatusError as error:
             _tell_why(error, _NO_LINK)
             raise
-        return Link(_id(made["connected_account_id"]), _url(made["redirect_url"]), _aware(made["expires_at"]))
+        # In UTC: at the end of all time it has none, and the database could not hold it.
+        until = _aware(made["expires_at"]).astimezone(UTC)
+        return Link(_id(made["connected_account_id"]), _url(made["redirect_url"]), until)
 
 
 async def made(client: sdk.AsyncComposio, composio_user_id: str, alias: str) -> Account | None:
@@ -131,7 +135,11 @@ async def _auth_configs(client: sdk.AsyncComposio, toolkit: str) -> list[_AuthCo
         answer = await client.auth_configs.with_raw_response.list(
             toolkit_slug=toolkit, is_composio_managed=True, limit=PAGE_SIZE, cursor=cursor or sdk.omit
         )
-        page = _PAGE.validate_json(await content(answer))
+        try:
+            page = _PAGE.validate_json(await content(answer))
+        except sdk.APIStatusError as error:
+            _tell_why(error, _NO_LOOK)
+            raise
         found += page["items"]
         before, cursor = cursor, page.get("next_cursor")
         if not cursor:
@@ -174,7 +182,9 @@ def _id(text: str) -> str:
 def _url(text: str) -> str:
     parts = urlsplit(text)
     is_one_line = text.isprintable() and text.split() == [text] and len(text) <= URL_LENGTH
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not is_one_line:
+    # Whoever reads it on its way could open it first: it is encrypted, or never leaves this machine.
+    is_private = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    if not (is_one_line and is_private and parts.hostname) or parts.port == 0:  # no number is a ValueError too
         raise ValueError("a link that is none")
     return text
 

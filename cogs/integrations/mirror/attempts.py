@@ -75,7 +75,7 @@ class Attempts:
     async def finish(
         self, attempt_id: str, row: Integration | None, happened: Event, *, outdated: Collection[str] = ()
     ) -> bool:
-        """Store what came of one: see `Store.finish_attempt`. The host is told."""
+        """Store what came of one: see `Store.finish_attempt`, also for what else it raises. The host is told."""
         ticket = self._known.ticket()
         try:
             stored = await self._waits.write(

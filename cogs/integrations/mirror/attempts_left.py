@@ -13,14 +13,16 @@ from .ledger import Ledger
 
 # Whoever follows an attempt says so every few seconds; what nobody says it of for so long is left alone.
 ALIVE = timedelta(seconds=30)
-# How often is looked for those, and how many at most a process takes at a time.
+# How often is looked for those, and how many are followed at most, but for those that are only tidied up.
 SCAN_SECONDS, MOST = 60.0, 20
 
 
 class AttemptsLeft:
-    """*follow* is given each one that is taken."""
+    """*follow* is given each one that is taken, and how many are to be asked about before it."""
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], datetime], follow: Callable[[Attempt], None]) -> None:
+    def __init__(
+        self, ledger: Ledger, clock: Callable[[], datetime], follow: Callable[[Attempt, int], None]
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._follow = follow
@@ -31,19 +33,20 @@ class AttemptsLeft:
         """Whether it is time to look: at the start, and now and then."""
         return asyncio.get_running_loop().time() >= self._next
 
-    async def take(self, own: Collection[str]) -> None:
-        """Take those that nobody follows; *own* are those of this process.
+    async def take(self, own: Collection[str], waited_for: int) -> None:
+        """Take those that nobody follows; *own* are those of this process, so many of which are *waited_for*.
 
-        Raises `StorageUnavailableError`; what is not taken then is taken the next time.
+        Raises `StorageUnavailableError`; what is not taken then is taken the next time. The newest come first:
+        somebody may be waiting for them.
         """
-        room, wait = MOST - len(own), SCAN_SECONDS
-        for attempt in await self._ledger.attempts.open():
+        before, wait = waited_for, SCAN_SECONDS
+        for attempt in reversed(await self._ledger.attempts.open()):
             left = (attempt.alive_until - self._clock()).total_seconds()
             if attempt.id in own:
                 continue
             if 0 < left < FAR:
                 wait = min(wait, left + 1.0)
-            elif room > 0 and await self._ledger.attempts.adopt(attempt, self._clock() + ALIVE):
-                room -= 1
-                self._follow(attempt)
+            elif before < MOST and await self._ledger.attempts.adopt(attempt, self._clock() + ALIVE):
+                self._follow(attempt, before)
+                before += 1
         self._next = asyncio.get_running_loop().time() + wait

@@ -226,9 +226,9 @@ class Connector:
         it.over = True
         self._followed.pop(it.attempt.id, None)
 
-    def _adopt(self, attempt: Attempt) -> None:
+    def _adopt(self, attempt: Attempt, before: int) -> None:
         it = Pursuit(attempt, self._catalog.by_id.get(attempt.provider), self._clock())
-        self._later(it, SPREAD_SECONDS * len(self._followed))
+        self._later(it, SPREAD_SECONDS * before)
         self._followed[attempt.id] = it
 
     def look_soon(self) -> None:
@@ -258,4 +258,5 @@ class Connector:
         self._keep_at = asyncio.get_running_loop().time() + KEEP_SECONDS
 
     async def _take(self) -> None:
-        await self._left.take(self._followed.keys())
+        waited_for = sum(not it.late for it in self._followed.values())
+        await self._left.take(self._followed.keys(), waited_for)

@@ -41,8 +41,8 @@ class Ledger:
     """Raises `StorageUnavailableError` when the database failed; nothing has changed then, unless it says so.
 
     ``known`` is that memory, ``checks`` tells it when it was last true, ``turns`` is for the background,
-    ``telling`` for alerts, ``attempts`` for connect links, ``proofs`` for checks. ``left_alone`` says that a sync
-    could not write a row: a revoke may have been interrupted. *notify* is told of every change of a condition.
+    ``telling`` for alerts, ``attempts`` for connect links, ``proofs`` for checks. ``left_alone`` says that a row
+    could not be written: a revoke may have been interrupted. *notify* is told of every change of a condition.
     """
 
     def __init__(

@@ -35,7 +35,10 @@ class Links(Protocol):
     """
 
     async def auth_config(self, toolkit: str) -> str | None:
-        """The id of the toolkit's newest auth config that Composio manages and that is enabled; None for none."""
+        """The id of the toolkit's newest auth config that Composio manages and that is enabled; None for none.
+
+        Raises `NotConnectableError` when the key may not look.
+        """
 
     async def make_auth_config(self, toolkit: str) -> str:
         """Make such a one. Raises `NotConnectableError` when the key may not, or the toolkit has none."""
@@ -50,8 +53,8 @@ class Links(Protocol):
     async def made(self, composio_user_id: str, alias: str) -> Account | None:
         """The account of that user that is called *alias*, None when there is none."""
 
-    async def account(self, account_id: str) -> Account | None:
-        """See `Accounts.account`."""
+    async def look(self, account_id: str) -> Account | None:
+        """See `Accounts.account`. It is not retried: whoever waits for a change asks again anyway."""
 
     async def delete(self, account_id: str) -> bool:
         """See `Accounts.delete`."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from storage.integrations import Action, Integration, OutdatedError, Proof, State
+from storage.integrations import Action, Integration, OutdatedError, Proof, State, UnderWayError
 
 from .accounts import Account, Accounts
+from .attempts_left import ALIVE
 from .catalog import Provider
 from .errors import ComposioError
 from .ledger import Ledger
@@ -27,6 +27,8 @@ NEVER_MADE = 900.0
 
 # Composio's word for a link that nobody used, and when a record has surely outlived its link.
 _NEVER_COMPLETED, _USED_AFTER = "did not complete within", timedelta(minutes=15)
+# Its words for what can only happen to an account that has worked.
+_WORKED = ("token refresh", "Max auth failures reached", "authentication expired")
 _UNFINISHED = frozenset({"INITIALIZING", "INITIATED"})
 _FAILED = frozenset({"FAILED", "EXPIRED"})
 _DEAD = frozenset({*_FAILED, "REVOKED"})
@@ -60,20 +62,22 @@ class Pursuer:
 
     async def look(self, it: Pursuit) -> Ended | None:
         """Ask once, and store what follows. None while it goes on."""
-        if it.unstored:
-            await self._row(it)  # before Composio is asked in vain
+        if it.unstored:  # before Composio is asked in vain
+            await self._row(it)
+            await self._ledger.attempts.keep([it.attempt.id], self._clock() + ALIVE)
         account = await self._account(it)
         if account is None:
             if it.attempt.account_id is None and it.age < NEVER_MADE:
                 return None
-            return await self._dropped(it, Outcome.GONE)
+            return await self._gone(it, it.failed or Outcome.GONE)
         if account.status in _UNFINISHED:
             return None
         if account.status in _FAILED and not it.used and await self._nobody_used(it, account):
             return await self._failed(it, account)
         if it.provider is None or account.toolkit not in it.provider.toolkits:
             log.warning("connecting %s made an account of %s", it.attempt.provider, account.toolkit)
-            return await self._dropped(it, Outcome.OTHER)
+            await self.drop(it)
+            return Ended(Outcome.OTHER)
         self._outdate(it.attempt.composio_user_id)
         it.used = it.used or account.usable
         return await self._finish(it, it.provider, Outcome.CONNECTED if account.usable else Outcome.OTHER)
@@ -86,11 +90,15 @@ class Pursuer:
                 return None
             it.attempt = replace(it.attempt, account_id=made.id)
         await self.note(it)
-        return await self._composio.account(it.attempt.account_id or "")
+        return await self._composio.look(it.attempt.account_id or "")
 
-    async def _dropped(self, it: Pursuit, outcome: Outcome) -> Ended:
+    async def _gone(self, it: Pursuit, outcome: Outcome) -> Ended | None:
+        """Its account exists no more; a sync may have seen it while it did."""
+        row = await self._row(it)
+        if it.provider and it.attempt.account_id and row.account_id == it.attempt.account_id:
+            return await self._finish(it, it.provider, outcome)
         await self.drop(it)
-        return Ended(outcome)
+        return Ended(outcome, row)
 
     async def _nobody_used(self, it: Pursuit, account: Account) -> bool:
         """Whether it never worked, as far as anybody saw."""
@@ -109,11 +117,8 @@ class Pursuer:
                 log.warning("could not delete what is left of connecting %s: %s", it.attempt.provider, error)
             it.warned = True
             return Ended(outcome, await self._row(it))
-        row = await self._row(it)
-        if it.provider and row.account_id == account.id:
-            return await self._finish(it, it.provider, outcome)
-        await self.drop(it)
-        return Ended(outcome, row)
+        it.failed = outcome
+        return await self._gone(it, outcome)
 
     async def _finish(self, it: Pursuit, provider: Provider, outcome: Outcome) -> Ended | None:
         """Store what all accounts of the provider amount to now, in the name of who wanted it."""
@@ -125,14 +130,21 @@ class Pursuer:
             accounts = await self._composio.accounts(user_id, provider.toolkits)
             if outcome is Outcome.CONNECTED and it.attempt.account_id not in _usable(accounts):
                 return None  # it is listed a little later, or has just changed: the next look tells
-            before = stored.get(provider.id)
+            ours = stored.get(provider.id)
+            # The row is all servers'; the switch is only this one's.
+            before = replace(ours, enabled=provider.id not in stored.off)
             change = Change(before, derive(before, accounts, Seen(stored.synced_at, at), proofs))
-            with suppress(OutdatedError):
-                event = it.author.event(Action.CONNECT, at, change)
+            event = it.author.event(Action.CONNECT, at, change)
+            try:
                 first = await self._ledger.attempts.finish(it.attempt.id, change.after, event)
-                it.over = True
-                row = change.after.written() if first else await self._row(it)
-                return _ended(outcome, row, old_of(accounts, proofs))
+            except OutdatedError:
+                continue
+            except UnderWayError:  # nobody may be doing it any more
+                self._ledger.left_alone = True
+                return None
+            row = replace(change.after.written(), enabled=ours.enabled) if first else await self._row(it)
+            it.over = True
+            return _ended(outcome, row, old_of(accounts, proofs))
         return None
 
     async def _row(self, it: Pursuit) -> Integration:
@@ -152,6 +164,8 @@ def _usable(accounts: Sequence[Account]) -> list[str]:
 
 def unfinished(account: Account) -> bool:
     """Whether a dead account looks like one that never worked."""
+    if any(reason in (account.reason or "") for reason in _WORKED):
+        return False
     return _NEVER_COMPLETED in (account.reason or "") or account.updated_at - account.created_at <= _USED_AFTER
 
 

@@ -21,7 +21,7 @@ from .running import Running
 LIFETIME, TOO_LONG = 600.0, 3600.0
 # While a person may be waiting: some fifty questions in ten minutes, and an end while the answer can be edited.
 FIRST_SECONDS, GROWTH, LONGEST_SECONDS, GRACE = 5.0, 1.03, 15.0, 180.0
-# Afterwards it is only tidied up, and not for ever.
+# Otherwise and afterwards it is only tidied up, and not for ever.
 SELDOM_SECONDS, GIVE_UP_SECONDS = 600.0, 86_400.0
 
 
@@ -92,6 +92,7 @@ class Pursuit:
     ``noted`` says that it is stored which account it is, ``used`` that the account was seen to work, ``told`` that
     its end is, and ``over`` that nothing of the attempt is stored any more. It is ``lost`` when nobody knows
     whether its record was made, ``unstored`` when the database was away, and what fails is ``warned`` of once.
+    ``failed`` is how that ended which was deleted for it.
     """
 
     def __init__(self, attempt: Attempt, provider: Provider | None, now: datetime) -> None:
@@ -101,6 +102,7 @@ class Pursuit:
         self.timer: asyncio.TimerHandle | None = None
         self.noted = attempt.account_id is not None
         self.used = self.told = self.over = self.lost = self.unstored = self.warned = False
+        self.failed: Outcome | None = None
         self._pause = FIRST_SECONDS
         self._since = _now() - max(0.0, (now - attempt.began_at).total_seconds())
         self._until = _now() + min((attempt.expires_at - now).total_seconds(), LIFETIME)
@@ -141,8 +143,13 @@ class Pursuit:
     def pause(self) -> float:
         """How long to wait before the next question."""
         pause = self._pause
-        self._pause = min(pause * 2, SELDOM_SECONDS) if self.late else min(pause * GROWTH, LONGEST_SECONDS)
+        self._pause = min(pause * GROWTH, LONGEST_SECONDS) if self._waited_for else min(pause * 2, SELDOM_SECONDS)
         return pause
+
+    @property
+    def _waited_for(self) -> bool:
+        """Whether somebody may be waiting for its end. Nobody has a link whose answer was lost."""
+        return not (self.late or self.told or self.attempt.account_id is None)
 
     def end(self, ended: Ended) -> None:
         """Tell whoever waits."""

@@ -91,6 +91,7 @@ async def test_a_link_that_is_too_long_for_a_button_stands_in_the_text(length: i
         "https://connect.example/".ljust(4097, "a"),
         "https://connect.example/a b",
         "https://connect.example/)](https://evil.example",
+        "https://connect.example/\\",
         "javascript:alert(1)",
         "https://[broken",
         "https:///nowhere",
@@ -171,6 +172,14 @@ async def test_what_is_not_known_is_not_called_a_failure(outcome: Outcome) -> No
     said = written(await offered(DEFAULT, MISSING, "gmail", ended=Ended(outcome)))
 
     assert "not known yet" in said
+    assert "Nothing has changed" not in said
+    assert "Composio could not" not in said, "the database may have been away"
+
+
+async def test_of_an_account_that_is_there_and_cannot_be_used_it_is_not_said_that_nothing_changed() -> None:
+    said = written(await offered(DEFAULT, MISSING, "gmail", ended=Ended(Outcome.OTHER, BROKEN)))
+
+    assert "The new account cannot be used" in said
     assert "Nothing has changed" not in said
 
 

@@ -241,6 +241,15 @@ async def test_without_an_auth_config_and_the_right_to_make_one_the_steps_are_sh
     assert labels(result) == ["Open Composio", "I've connected it"]
 
 
+async def test_a_key_that_may_not_look_for_auth_configs_is_said_and_the_steps_are_shown(world: World) -> None:
+    world.composio.fail(Refuse(403, headers=NO_RETRY), path="*/auth_configs")
+
+    result = await connect(world)
+
+    assert "Whoever runs this bot has to allow its API key to connect accounts." in shown(result)
+    assert labels(result) == ["Open Composio", "I've connected it"]
+
+
 # Buttons
 
 

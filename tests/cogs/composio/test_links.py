@@ -304,11 +304,15 @@ NO_URLS = (
         "https://",
         "https://exa mple.org/",
         "https://[example.org/",
+        "https://example.org:99999/",
+        "https://example.org:1x/",
+        "http://example.org/",
     ),
     *("https://example.org/\n", "https://example.org/\u202egro", "https://example.org/" + "x" * 3_000),
 )
 NO_LINKS |= {f"to {str(url)[:30]!r}": body_with(redirect_url=url) for url in NO_URLS}
-NO_LINKS |= {f"until {text!r}": body_with(expires_at=text) for text in (None, "", "soon", 1_800_000_000)}
+NO_TIMES = (None, "", "soon", 1_800_000_000, "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00")
+NO_LINKS |= {f"until {text!r}": body_with(expires_at=text) for text in NO_TIMES}
 NO_LINKS |= {
     f"about {str(text)[:10]!r}": body_with(connected_account_id=text)
     for text in (None, "", "ca_1\n", " ca_1", "x" * 500, 1)

@@ -13,7 +13,7 @@ from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.catalog import DEFAULT, Catalog, Provider
 from cogs.integrations.mirror.connecting import Connecting, Connector, Ended
 from cogs.integrations.mirror.results import Actor
-from storage.integrations import Action, Attempt, Besides, Event, Integration, Proof, Verdict
+from storage.integrations import Action, Attempt, Besides, Condition, Event, Integration, Proof, Verdict
 from tests.cogs.conftest import USER, calls
 from tests.cogs.mirror.processes import ADA, Process
 from tests.cogs.mirror.stores import Clock
@@ -74,6 +74,11 @@ class Connects(Process):
 
     async def row(self, provider: Provider = LINEAR) -> Integration:
         return (await self.store.read(USER)).get(provider.id)
+
+    def condition(self, guild_id: int, provider: Provider = LINEAR) -> Condition | None:
+        """What the guard is told in this server."""
+        has = self.known.has(USER, guild_id)
+        return has[DEFAULT.places[provider.id]].condition if has else None
 
     async def connects(self, provider: Provider = LINEAR) -> list[Event]:
         """What the history says of connecting, the oldest first."""

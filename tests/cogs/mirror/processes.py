@@ -64,7 +64,7 @@ class Process(UseCases):
         return [event for event in await self.history() if event.action is Action.REVOKE]
 
 
-def left_by(clock: Clock, *account_ids: str, alive: timedelta = ALIVE) -> Operation:
+def left_by(clock: Clock, *account_ids: str, alive: timedelta = ALIVE, provider: str = "gmail") -> Operation:
     """What a process that was killed in the middle has left."""
     now = clock()
-    return Operation("op", USER, "gmail", account_ids, now, now + alive, ADA.guild_id, ADA.person_id)
+    return Operation("op", USER, provider, account_ids, now, now + alive, ADA.guild_id, ADA.person_id)

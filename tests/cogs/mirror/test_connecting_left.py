@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.sandbox.faults import Before, Hang, Lost
+from bot.sandbox.faults import Before, Hang, Lost, Refuse
 from bot.sandbox.standin import StandIn
 from cogs.integrations.mirror import attempts_left
 from cogs.integrations.mirror import connecting as module
@@ -224,6 +224,22 @@ async def test_what_worked_for_hours_is_not_deleted_though_it_is_dead_when_it_is
     assert (await here.row()).state is State.NEEDS_RECONNECT
 
 
+@pytest.mark.parametrize("status", ["EXPIRED", "FAILED"])
+async def test_what_worked_for_minutes_while_nobody_looked_is_not_deleted(
+    here: Connects, standin: StandIn, clock: Clock, status: str
+) -> None:
+    standin.allow(await left_link(here, standin, clock))
+    clock.go_on(minutes=5)
+    [account] = standin.accounts
+    standin.change(account, status=status, status_reason="Permanent auth error during token refresh")
+
+    await here.look()
+    await nothing_left(here)
+
+    assert list(standin.accounts) == [account]
+    assert (await here.row()).state is State.NEEDS_RECONNECT
+
+
 async def test_a_provider_that_has_left_the_catalogue_holds_nobody_up(
     here: Connects, standin: StandIn, clock: Clock
 ) -> None:
@@ -286,6 +302,27 @@ async def test_many_that_are_left_are_taken_over_some_at_a_time(
     here.due()
     await here.look()
     assert here.stage.calls["adopt_attempt"] == 3
+
+
+async def test_what_cannot_be_tidied_up_does_not_keep_those_waiting_who_may_be(
+    here: Connects, standin: StandIn, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempts_left, "MOST", 2)
+    standin.fail(Refuse(403), method="DELETE", times=None)
+    for number in range(3):
+        name = f"old{number}"
+        link = standin.make_link("linear", USER, alias_of(name))
+        await here.store.begin_attempt(replace(left_by(clock, name), account_id=link.account_id))
+    clock.go_on(hours=1)
+    standin.allow(await left_link(here, standin, clock))
+
+    await here.look()
+    await until(here, lambda: here.notified != [])
+    assert [event.person_id for event in await here.connects()] == [ADA.person_id]
+
+    here.due()
+    await here.look()
+    assert here.stage.calls["adopt_attempt"] == 4
 
 
 async def test_nothing_is_remembered_of_what_has_ended(here: Connects, standin: StandIn) -> None:

@@ -140,15 +140,15 @@ async def test_the_background_goes_short_before_people_do(
     here: Connects, standin: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[bool] = []
-    account = here.gateway.account
+    look = here.gateway.look
 
-    async def account_of(account_id: str) -> object:
+    async def look_at(account_id: str) -> object:
         asked.append(is_background())
         if len(asked) == 1:
             raise ComposioBudgetError(0.0)
-        return await account(account_id)
+        return await look(account_id)
 
-    monkeypatch.setattr(here.gateway, "account", account_of)
+    monkeypatch.setattr(here.gateway, "look", look_at)
     connecting = await here.start()
     standin.allow(token(connecting))
 
@@ -189,7 +189,8 @@ async def test_there_are_at_most_some_sixty_questions_in_ten_minutes(
 ) -> None:
     monkeypatch.undo()
     now = clock()
-    it = pursuit.Pursuit(Attempt("it", USER, "linear", now, now + timedelta(minutes=10), now), None, now)
+    until_then = now + timedelta(minutes=10)
+    it = pursuit.Pursuit(Attempt("it", USER, "linear", now, until_then, now, "ca_1"), None, now)
 
     pauses = [it.pause() for _ in range(100)]
     times = list(accumulate(pauses))
@@ -283,6 +284,24 @@ async def test_while_the_database_is_away_composio_is_not_asked_in_vain(here: Co
 
     assert calls(standin) == []
     assert connecting.ended is None
+
+
+async def test_while_the_database_can_only_be_read_composio_is_not_asked_in_vain(
+    here: Connects, standin: StandIn
+) -> None:
+    connecting = await here.start()
+    standin.allow(token(connecting))
+    here.stage.broken |= {"finish_attempt", "keep_attempts"}
+    await until(here, lambda: here.stage.calls["finish_attempt"] > 0)
+    await here.connector.settled()
+    standin.requests.clear()
+
+    for _ in range(3):
+        await here.look()
+
+    assert calls(standin) == []
+    here.stage.broken.clear()
+    assert (await ended(connecting)).outcome is Outcome.CONNECTED
 
 
 async def test_what_is_back_is_stored_at_the_next_look(
