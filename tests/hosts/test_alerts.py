@@ -48,8 +48,8 @@ async def told(world: World, ops: ChannelHandle, seconds: float = 10) -> list[st
 
 async def an_hour_later(world: World) -> None:
     """In steps: SimCord gives each four seconds, and there is a look every few seconds of the bot's."""
-    for _ in range(7):
-        await world.env.advance_time(600)
+    for _ in range(21):
+        await world.env.advance_time(200)
 
 
 async def on(world: World, ops: ChannelHandle, *connected: str, **options: Any) -> str:
