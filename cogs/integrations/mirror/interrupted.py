@@ -54,7 +54,7 @@ class Interrupted:
         Raises `StorageUnavailableError`; what is not done then is done the next time.
         """
         wait, self._ledger.left_alone = SCAN_SECONDS, False
-        for operation in await self._ledger.operations():
+        for operation in await self._ledger.operations.open():
             left = (operation.alive_until - self._clock()).total_seconds()
             if operation.id in own:
                 continue
@@ -82,7 +82,7 @@ class Interrupted:
         author, change = Actor(operation.guild_id, operation.person_id), Change(before, row or before)
         event = author.revoked(self._clock(), change, operation, EventOutcome.INTERRUPTED, gone)
         try:
-            told = await self._ledger.finish(operation, row, event, only_open=True, outdated=outdated)
+            told = await self._ledger.operations.finish(operation, row, event, only_open=True, outdated=outdated)
         except OutdatedError:  # somebody has just written it
             return False
         if told:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, S
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from storage.integrations import (
     NOTHING_BESIDES,
@@ -15,7 +14,6 @@ from storage.integrations import (
     Event,
     Integration,
     Mirror,
-    Operation,
     OutdatedError,
     Store,
     Switched,
@@ -26,6 +24,7 @@ from .attempts import Attempts
 from .checks import Checks
 from .errors import StorageUnavailableError
 from .known import Known
+from .operations import Operations
 from .proofs import Proofs
 from .telling import Telling
 from .turns import Turns
@@ -41,8 +40,9 @@ class Ledger:
     """Raises `StorageUnavailableError` when the database failed; nothing has changed then, unless it says so.
 
     ``known`` is that memory, ``checks`` tells it when it was last true, ``turns`` is for the background,
-    ``telling`` for alerts, ``attempts`` for connect links, ``proofs`` for checks. ``left_alone`` says that a row
-    could not be written: a revoke may have been interrupted. *notify* is told of every change of a condition.
+    ``telling`` for alerts, ``operations`` for revokes, ``attempts`` for connect links, ``proofs`` for checks.
+    ``left_alone`` says that a row could not be written: a revoke may have been interrupted. *notify* is told of
+    every change of a condition.
     """
 
     def __init__(
@@ -62,6 +62,7 @@ class Ledger:
         self.turns = Turns(store, self._waits)
         self.checks = Checks(store, self._waits, known)
         self.proofs = Proofs(store, self._waits)
+        self.operations = Operations(store, self._waits, known, self.proofs, self._look_again)
         self.attempts = Attempts(store, self._waits, known, self._look_again, self.tell)
         self.left_alone = False
 
@@ -103,7 +104,7 @@ class Ledger:
         """See whether the database can be read again, where the log says that it cannot."""
         if self.outage.reading:
             with suppress(StorageUnavailableError):
-                await self.operations()
+                await self.operations.open()
 
     async def record_sync(
         self,
@@ -198,42 +199,6 @@ class Ledger:
             self.known.unknow(row.composio_user_id)  # it may come yet
             raise error
         return Switched(now.get(row.provider), changed=True, synced_at=now.synced_at)
-
-    async def begin(self, operation: Operation) -> None:
-        """Write down what is to be revoked; when that fails nothing may be."""
-        try:
-            await self._waits.write(lambda: self._store.begin_operation(operation))
-        except StorageUnavailableError as error:
-            if not error.unknown or not await self._is_open(operation):
-                raise StorageUnavailableError(error.reference) from error
-
-    async def keep(self, operation_ids: Collection[str], until: datetime) -> None:
-        """Say that these revokes are under way until then at least."""
-        await self._waits.write(lambda: self._store.keep_operations(operation_ids, until))
-
-    async def operations(self) -> list[Operation]:
-        """The revokes that are not finished, of all processes."""
-        return await self._waits.read(self._store.operations())
-
-    async def finish(self, operation: Operation, row: Integration | None, happened: Event, **how: Any) -> bool:
-        """Store what came of a revoke: see `Store.finish_operation`. What is stored counts from now on."""
-        ticket = self.known.ticket()
-        try:
-            stored = await self._waits.write(
-                lambda: self._store.finish_operation(operation.id, row, happened, **how)
-            )
-        except StorageUnavailableError as error:
-            if not error.unknown or await self._is_open(operation):
-                raise
-            stored = True
-        self.proofs.changed([operation.composio_user_id])
-        if stored:
-            self.known.settle(operation.composio_user_id, operation.provider)
-            await self._look_again(self.known.wrote([row.written()] if row else [], ticket))
-        return stored
-
-    async def _is_open(self, operation: Operation) -> bool:
-        return operation.id in {one.id for one in await self.operations()}
 
     def tell(self, happened: Event) -> None:
         """Tell the host of what changed a provider's condition. Another account may decide it by now."""

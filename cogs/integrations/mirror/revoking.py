@@ -158,7 +158,7 @@ class Revoker:
         stored = await self._ledger.stored(job.operation.composio_user_id)
         job.before, job.synced_at = stored.get(job.provider.id), stored.synced_at
         await self._read_proofs(job)
-        await self._ledger.begin(job.operation)
+        await self._ledger.operations.begin(job.operation)
         run.progress(0, len(job.confirmed))
         self._jobs[job.operation.id] = job
         until = _now() + REVOKE_SECONDS
@@ -185,7 +185,7 @@ class Revoker:
     async def _let_go(self, job: Job) -> None:
         with suppress(StorageUnavailableError, TimeoutError):  # then it is looked into a little later
             async with asyncio.timeout(LET_GO_SECONDS):
-                await self._ledger.keep([job.operation.id], self._clock())
+                await self._ledger.operations.keep([job.operation.id], self._clock())
 
     async def _conclude(self, job: Job) -> RevokeReceipt:
         """Hold what was answered against a look, and store what is left."""
@@ -227,7 +227,7 @@ class Revoker:
                 row = job.row(stored.get(job.provider.id), seen, self._clock())
                 with suppress(OutdatedError):
                     what = job.operation, row, job.event(row)
-                    await self._ledger.finish(*what, outdated=job.outdated(seen))
+                    await self._ledger.operations.finish(*what, outdated=job.outdated(seen))
                     self._unstored.pop(job.operation.id, None)
                     return row.written()
         except StorageUnavailableError:
@@ -264,7 +264,7 @@ class Revoker:
             self._working.discard(work.__name__)
 
     async def _keep(self) -> None:
-        await self._ledger.keep(list(self._jobs), self._clock() + ALIVE)
+        await self._ledger.operations.keep(list(self._jobs), self._clock() + ALIVE)
 
     async def _catch_up(self) -> None:
         for job in list(self._unstored.values()):

@@ -59,7 +59,7 @@ class Checks(Process):
         """Return when so many who check have come so far as to ask an app, or to join who asks."""
         async with asyncio.timeout(5):
             while self.prover.asking < times:
-                await self.ledger.operations()
+                await self.ledger.operations.open()
                 await asyncio.sleep(0)
 
     async def checked(self, name: str = "gmail") -> Finding:

@@ -131,7 +131,7 @@ async def test_a_revoke_that_nobody_does_any_more_holds_it_up_only_until_it_was_
     here: Connects, standin: StandIn, clock: Clock
 ) -> None:
     await here.look()  # nothing to be looked into for a while
-    await here.ledger.begin(left_by(clock, "ca_old", provider="linear"))
+    await here.ledger.operations.begin(left_by(clock, "ca_old", provider="linear"))
     clock.go_on(seconds=ALIVE.total_seconds())
     connecting = await here.start()
     standin.allow(token(connecting))

@@ -57,7 +57,7 @@ async def test_it_is_stored_as_soon_as_the_database_is_back_whichever_of_both_co
     assert await state(one.store) is State.NOT_CONNECTED
     [event] = await one.revokes()
     assert (event.outcome, event.person_id, event.accounts_gone) == (EventOutcome.DONE, ADA.person_id, 1)
-    assert await one.ledger.operations() == []
+    assert await one.ledger.operations.open() == []
     assert one.known.assumed(USER) == {}
 
 
@@ -118,7 +118,7 @@ async def test_it_is_kept_alive_while_something_else_takes_long(
     gateway = gateway_to(standin.base_url)
     one = Process(gateway, engine, clock)
     accounts = await one.connected(standin, "ca_1")
-    await other.ledger.begin(left_by(clock, "ca_0", alive=timedelta(0)))
+    await other.ledger.operations.begin(left_by(clock, "ca_0", alive=timedelta(0)))
     goes_on = asyncio.Event()
     for method, path in (("DELETE", "*"), ("GET", "*/ca_0")):
         standin.fail(Meanwhile(goes_on.wait), method=method, path=path)
@@ -131,7 +131,10 @@ async def test_it_is_kept_alive_while_something_else_takes_long(
     for _ in range(3):
         clock.go_on(seconds=ALIVE.total_seconds() + 1)
         async with asyncio.timeout(5):
-            while [one.id for one in await other.ledger.operations() if one.alive_until > clock()] in ([], ["op"]):
+            while [one.id for one in await other.ledger.operations.open() if one.alive_until > clock()] in (
+                [],
+                ["op"],
+            ):
                 one.revoker.look_soon()
 
     goes_on.set()

@@ -232,25 +232,25 @@ async def test_a_revoke_is_remembered_and_its_caller_tells_it(
 ) -> None:
     await store.write([row()])
     await ledger.learn([USER])
-    await ledger.begin(OPERATION)
+    await ledger.operations.begin(OPERATION)
 
-    assert await ledger.finish(OPERATION, row(state=State.NEEDS_RECONNECT, revision=1), REVOKED)
+    assert await ledger.operations.finish(OPERATION, row(state=State.NEEDS_RECONNECT, revision=1), REVOKED)
 
     assert gmail(ledger) is Condition.NEEDS_RECONNECT
-    assert await ledger.operations() == []
+    assert await ledger.operations.open() == []
     assert notified == []
 
 
 async def test_a_revoke_that_came_too_late_is_not_remembered(ledger: Ledger, store: Stage) -> None:
     await store.write([row()])
-    await ledger.begin(OPERATION)
+    await ledger.operations.begin(OPERATION)
 
     with pytest.raises(OutdatedError):
-        await ledger.finish(OPERATION, row(state=State.NOT_CONNECTED), REVOKED)
+        await ledger.operations.finish(OPERATION, row(state=State.NOT_CONNECTED), REVOKED)
 
     await ledger.learn([USER])
     assert gmail(ledger) is Condition.CONNECTED
-    assert await ledger.operations() == [OPERATION]
+    assert await ledger.operations.open() == [OPERATION]
 
 
 async def test_a_write_during_which_somebody_read_is_looked_at_again(
@@ -321,9 +321,9 @@ async def test_a_failure_is_ours_with_the_reference_of_the_log_and_leaves_memory
     for work in (
         ledger.record_sync(seen, [row(revision=1)], NOW, [became(Condition.CONNECTED, Condition.NOT_CONNECTED)]),
         ledger.set_enabled(USER, "gmail", GUILD, False, toggled),
-        ledger.begin(OPERATION),
-        ledger.keep([OPERATION.id], NOW),
-        ledger.finish(OPERATION, row(revision=1), REVOKED),
+        ledger.operations.begin(OPERATION),
+        ledger.operations.keep([OPERATION.id], NOW),
+        ledger.operations.finish(OPERATION, row(revision=1), REVOKED),
         ledger.arrive({1: USER}),
         ledger.leave([1], NOW),
         ledger.forget_servers([1], NOW),
@@ -360,7 +360,7 @@ async def test_nothing_that_a_person_wrote_is_in_the_log_of_a_failure(
         await connection.exec_driver_sql("DROP TABLE integrations_provider")
 
     with pytest.raises(StorageUnavailableError):
-        await ledger.finish(OPERATION, row(account_name="ada@example.org"), REVOKED)
+        await ledger.operations.finish(OPERATION, row(account_name="ada@example.org"), REVOKED)
 
     assert "ada@example.org" not in caplog.text
 

@@ -287,7 +287,7 @@ class Memory(RuleBasedStateMachine):
 
         async def store() -> None:
             try:
-                await self.ledger.finish(operation, left, event)
+                await self.ledger.operations.finish(operation, left, event)
             except StorageUnavailableError:
                 self.unstored.append((operation, left))
 

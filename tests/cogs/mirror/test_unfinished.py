@@ -132,7 +132,7 @@ async def test_what_cannot_be_stored_is_known_at_once_and_stored_later_in_its_au
     assert (event.outcome, event.person_id, event.accounts_gone) == (EventOutcome.DONE, ADA.person_id, 1)
     assert (event.before, event.after) == (Condition.CONNECTED, Condition.NOT_CONNECTED)
     assert len(one.notified) == 1
-    assert await one.ledger.operations() == []
+    assert await one.ledger.operations.open() == []
 
 
 async def test_with_composio_away_too_it_is_stored_when_both_are_back(one: Process, standin: StandIn) -> None:
@@ -171,14 +171,14 @@ async def test_a_stop_in_the_middle_is_looked_into_by_whoever_comes_next(
     assert (event.outcome, event.person_id) == (EventOutcome.INTERRUPTED, ADA.person_id)
     assert (event.accounts_gone, event.accounts) == (1, 2)
     assert [event.person_id for event in other.notified] == [ADA.person_id]
-    assert await other.ledger.operations() == []
+    assert await other.ledger.operations.open() == []
 
 
 async def test_after_a_crash_one_of_two_processes_tells_once_nobody_is_alive(
     one: Process, other: Process, standin: StandIn, clock: Clock
 ) -> None:
     await one.connected(standin, "ca_1")
-    await one.ledger.begin(left_by(clock, "ca_0", "ca_1"))
+    await one.ledger.operations.begin(left_by(clock, "ca_0", "ca_1"))
     await one.look()
     assert await one.revokes() == [], "it may be alive"
 
@@ -195,7 +195,7 @@ async def test_who_comes_too_late_to_tell_changes_nothing(
     one: Process, other: Process, standin: StandIn, clock: Clock
 ) -> None:
     await one.connected(standin, "ca_1")
-    await one.ledger.begin(left_by(clock, "ca_1", alive=timedelta(0)))
+    await one.ledger.operations.begin(left_by(clock, "ca_1", alive=timedelta(0)))
     standin.remove("ca_1")
     gate = one.stage.after("operations")
     looking = await begun(one.look(), gate)
@@ -213,7 +213,7 @@ async def test_a_process_does_not_tell_of_its_own_that_they_were_interrupted(
     one: Process, gateway: ComposioGateway, standin: StandIn, clock: Clock
 ) -> None:
     await one.connected(standin, "ca_1")
-    await one.ledger.begin(left_by(clock, "ca_1", alive=timedelta(0)))
+    await one.ledger.operations.begin(left_by(clock, "ca_1", alive=timedelta(0)))
     interrupted = Interrupted(accounts=gateway, ledger=one.ledger, catalog=DEFAULT, clock=clock)
 
     await interrupted.look_into({"op"})
@@ -241,7 +241,7 @@ async def test_whoever_did_it_after_all_knows_more_than_who_looked(
 
 async def test_a_clock_that_was_put_back_keeps_nobody_alive(one: Process, standin: StandIn, clock: Clock) -> None:
     await one.connected(standin, "ca_1")
-    await one.ledger.begin(left_by(clock, "ca_1", alive=timedelta(days=1)))
+    await one.ledger.operations.begin(left_by(clock, "ca_1", alive=timedelta(days=1)))
 
     await one.look()
 
@@ -253,7 +253,7 @@ async def test_what_keeps_a_sync_from_writing_is_looked_into_at_once(
 ) -> None:
     await other.look()  # nothing to be looked into for a while
     await one.connected(standin, "ca_1")
-    await one.ledger.begin(left_by(clock, "ca_1"))
+    await one.ledger.operations.begin(left_by(clock, "ca_1"))
     clock.go_on(seconds=ALIVE.total_seconds())
     standin.remove("ca_1")
 
@@ -270,7 +270,7 @@ async def test_what_cannot_be_seen_for_an_hour_is_told_as_not_known_and_holds_no
     one: Process, standin: StandIn, clock: Clock
 ) -> None:
     await one.connected(standin, "ca_1")
-    await one.ledger.begin(left_by(clock, "ca_1"))
+    await one.ledger.operations.begin(left_by(clock, "ca_1"))
     standin.fail(Html(404), method="GET", path="*/ca_1", times=None)
     clock.go_on(seconds=ALIVE.total_seconds())
     await one.look()
@@ -295,4 +295,4 @@ async def test_a_stop_before_the_first_account_is_touched_leaves_nothing_to_tell
 
     assert run.total is None
     assert calls(standin) == []
-    assert await one.ledger.operations() == []
+    assert await one.ledger.operations.open() == []

@@ -83,11 +83,11 @@ async def still_out(engine: AsyncEngine) -> int:
 READS: dict[str, Callable[[Ledger], Awaitable[Any]]] = {
     "read": lambda ledger: ledger.read(USER, GUILD),
     "read_facts": lambda ledger: ledger.learn([USER]),
-    "operations": lambda ledger: ledger.operations(),
+    "operations": lambda ledger: ledger.operations.open(),
 }
 WRITES: dict[str, Callable[[Ledger], Awaitable[Any]]] = {
-    "begin_operation": lambda ledger: ledger.begin(OPERATION),
-    "keep_operations": lambda ledger: ledger.keep([OPERATION.id], NOW),
+    "begin_operation": lambda ledger: ledger.operations.begin(OPERATION),
+    "keep_operations": lambda ledger: ledger.operations.keep([OPERATION.id], NOW),
     "arrive": lambda ledger: ledger.arrive({1: USER}),
     "forget_events": lambda ledger: ledger.forget_events(NOW),
 }
@@ -213,10 +213,10 @@ async def test_of_writes_that_are_done_again_and_again_the_log_says_once_that_th
     caplog.set_level(logging.INFO, LOGGER)
     store.broken.add("*")
     with background():
-        errors = [await refused(ledger.keep(["1"], NOW)) for _ in range(3)]
+        errors = [await refused(ledger.operations.keep(["1"], NOW)) for _ in range(3)]
     store.broken.clear()
     for _ in range(2):
-        await ledger.keep(["1"], NOW)
+        await ledger.operations.keep(["1"], NOW)
 
     [reference] = {error.reference for error in errors}
     assert caplog.messages == [
