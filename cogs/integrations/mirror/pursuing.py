@@ -118,7 +118,11 @@ class Pursuer:
             it.warned = True
             return Ended(outcome, await self._row(it))
         it.failed = outcome
-        return await self._gone(it, outcome)
+        row = await self._row(it)
+        if it.provider and row.account_id == account.id:
+            return await self._finish(it, it.provider, outcome)
+        # A sync may have seen it, and store it as broken in a moment: the next look sees to that.
+        return Ended(outcome, row)
 
     async def _finish(self, it: Pursuit, provider: Provider, outcome: Outcome) -> Ended | None:
         """Store what all accounts of the provider amount to now, in the name of who wanted it."""

@@ -98,7 +98,7 @@ async def test_what_nobody_finishes_is_deleted_and_told(
 
     assert told.outcome is (Outcome.FAILED if how == "denied" else Outcome.EXPIRED)
     assert list(standin.accounts) == ["ca_dead"]
-    assert await here.attempts() == []
+    await nothing_left(here)
     assert await here.connects() == []
 
 

@@ -12,7 +12,7 @@ from cogs.integrations.mirror.connecting import Outcome
 from cogs.integrations.mirror.revoking import ALIVE
 from storage.integrations import Action, Condition, State
 from tests.cogs.conftest import DAY, USER
-from tests.cogs.mirror.connects import LINEAR, Connects, ended, token, until
+from tests.cogs.mirror.connects import LINEAR, Connects, ended, nothing_left, token, until
 from tests.cogs.mirror.processes import ADA, BOB, ELSEWHERE, HERE, left_by
 from tests.cogs.mirror.stores import Clock
 
@@ -79,6 +79,31 @@ async def test_what_failed_is_told_as_that_though_the_database_was_away_once_it_
     here.stage.broken.clear()
 
     assert (await ended(connecting)).outcome is Outcome.FAILED
+    assert (await here.row()).state is State.NOT_CONNECTED
+
+
+async def test_a_sync_that_saw_it_fail_and_stores_that_last_does_not_leave_it_as_broken(
+    here: Connects, there: Connects, standin: StandIn
+) -> None:
+    gate = there.stage.before("record_sync")
+    syncing: list[asyncio.Future[object]] = []
+
+    async def deny() -> None:
+        standin.deny(token(connecting))
+        syncing.append(asyncio.ensure_future(there.service.sync(USER, BOB)))
+        await gate.reached.wait()
+
+    async def store() -> None:
+        gate.open()
+        await asyncio.gather(*syncing)
+
+    standin.fail(Meanwhile(deny), path="*/ca_*")
+    standin.fail(Meanwhile(store), path="*/ca_*", skip=1)
+    connecting = await here.start()
+
+    assert (await ended(connecting)).outcome is Outcome.FAILED
+    await nothing_left(here)
+    assert [event.after for event in there.notified] == [Condition.NEEDS_RECONNECT]
     assert (await here.row()).state is State.NOT_CONNECTED
 
 
