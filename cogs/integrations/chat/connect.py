@@ -8,7 +8,6 @@ from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-import aiohttp
 import discord
 
 from storage.integrations import Integration, State
@@ -22,6 +21,7 @@ from .buttons import ActionButton, row_of, switch
 from .buttons import howto as howto_button
 from .context import Context, log_trouble
 from .limits import DESCRIPTION, GREEN, GREY, ORANGE
+from .posting import AWAY
 from .presses import Press
 from .revocation import OLD
 from .rights import actor, may
@@ -136,7 +136,7 @@ async def _tell(reply: Reply, provider: Provider, ended: Ended) -> None:
         answer = _connected(reply.interaction, provider, ended)
     else:
         answer = _not_connected(provider, ended.outcome)
-    with suppress(discord.HTTPException, aiohttp.ClientError, OSError):
+    with suppress(discord.HTTPException, *AWAY):
         await reply.show(answer)
 
 

@@ -16,6 +16,8 @@ from .answer import Answer
 
 # discord.py sleeps as long as a 429 says, and asks five times after a 5xx: nothing of ours waits for longer.
 CALL_SECONDS = 30.0
+# What discord.py lets through when Discord cannot be reached. asyncio's TimeoutError is among them.
+AWAY = (OSError, aiohttp.ClientError)
 # A list that somebody waits for is not held up for longer.
 LOOK_SECONDS = 1.0
 # Discord's clock and ours differ, and a message that was sent is looked for among so many after it.
@@ -177,7 +179,7 @@ class Poster:
             return Outcome.LATER, None
         except discord.HTTPException as error:
             return (limited if limited and error.status == 429 else _outcome(error, unclear)), None
-        except (OSError, aiohttp.ClientError):  # asyncio's TimeoutError is among them
+        except AWAY:
             return (limited if limited and limit.expired() else unclear), None
         except RuntimeError:  # a session that was closed meanwhile says nothing better
             if not self._bot.is_closed():

@@ -155,9 +155,7 @@ class Stepwise:
         await self._step()
         return found
 
-    async def finish_operation(
-        self, operation_id: str, left: Integration, happened: Event, *, only_open: bool = False
-    ) -> bool:
+    async def finish_operation(self, operation_id: str, left: Integration, happened: Event, **_: object) -> bool:
         await self._step()
         self.content.operations.pop(operation_id, None)
         self.content.rows[left.composio_user_id][left.provider] = left

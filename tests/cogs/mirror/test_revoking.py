@@ -121,7 +121,7 @@ async def test_a_stop_is_told_at_once_though_the_database_stays_silent(
         await asyncio.Event().wait()
 
     monkeypatch.setattr(gateway, "revoke", hang)
-    monkeypatch.setattr(use_cases.ledger, "keep", silent)
+    monkeypatch.setattr(use_cases.ledger.operations, "keep", silent)
     monkeypatch.setattr(Running.close, "__defaults__", (0.01,))
     waiter = asyncio.create_task(use_cases.revoker.revoke(USER, GMAIL, accounts))
     await begun.wait()
