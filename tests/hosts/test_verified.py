@@ -117,7 +117,7 @@ async def test_access_without_a_name_is_no_proof(world: World) -> None:
 
     said = one_answer(await world.member.slash(world.channel, "close"))
 
-    assert "GitHub accepted the access, but whose it is may not be asked" in said
+    assert "but it only accepted the access: whose it is may not be asked" in said
 
 
 @pytest.mark.usefixtures("work")

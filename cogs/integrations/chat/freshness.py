@@ -24,14 +24,16 @@ _UNCHECKED = {
 
 def checked(freshness: Freshness, composio_user_id: str, at: datetime) -> str:
     """``Checked 2 minutes ago``, or that it was not since then, and why."""
-    name, value = parts(freshness, composio_user_id, at)
+    name, value = parts(freshness, composio_user_id, at, "Checked")
     return f"{name} {value}"
 
 
-def parts(freshness: Freshness, composio_user_id: str, at: datetime) -> tuple[str, str]:
-    """The same as the name and the value of a field."""
+def parts(
+    freshness: Freshness, composio_user_id: str, at: datetime, name: str = "Checked at Composio"
+) -> tuple[str, str]:
+    """The same as the name and the value of a field, beside one about a check at the app itself."""
     if not freshness.is_stale(at):
-        return "Checked", ago(at)
+        return name, ago(at)
     why = _words(freshness.why(composio_user_id))
     return "⚠️ Not checked since", f"{ago(at)}: {why}" if why else ago(at)
 

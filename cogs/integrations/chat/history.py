@@ -95,7 +95,7 @@ def _what(event: Event) -> str:
             return "switched off" if event.after is Condition.DISABLED else "switched on"
         case Action.REVOKE:
             if event.outcome is EventOutcome.DONE and event.after is Condition.CONNECTED:
-                return f"{count(event.accounts or 0, 'account')} revoked, another works"
+                return f"{count(event.accounts or 0, 'account')} removed, another works"
             return _REVOKED[event.outcome] + _how_many(event)
         case Action.NEWER:
             return "changed in a way newer than this bot knows"

@@ -59,12 +59,12 @@ def _unproved(context: Context, interaction: Interaction, found: Finding) -> Ans
         )
     match found.verdict:
         case Verdict.ACCEPTED:
-            said = f"{label} accepted the access, but whose it is may not be asked"
+            but = "it only accepted the access: whose it is may not be asked"
         case Verdict.REFUSED:  # another account has taken its place, which is still to be tried
-            said = f"{label} refused one access when it was tried; try again for the other one"
+            but = "it refused one account when that was tried: try again for the other one"
         case _:
-            said = f"it could not be checked: {verify.why(found)}"
-    return Answer(text=f"🟠 This needs {label} to be proved to work: {said}.")
+            but = f"it could not be checked: {verify.why(found)}"
+    return Answer(text=f"🟠 This needs {label} to be proved to work, but {but}.")
 
 
 def _buttons(

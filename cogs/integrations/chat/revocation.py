@@ -138,10 +138,10 @@ def _question(removal: Removal, user_id: str) -> discord.Embed:
     number, label = len(removal.accounts), clean(removal.provider.label)
     these = "this account" if number == 1 else f"these {number} accounts"
     if removal.old:
-        title = f"Remove {number} old {label} account{'' if number == 1 else 's'}?"
+        title = f"Remove {count(number, f'old {label} account')}?"
         text = (
-            f"This deletes {these} at Composio. {'It no longer works' if number == 1 else 'None of them works'}, "
-            "and nothing that works is touched. It cannot be undone."
+            f"This deletes {these} at Composio. {'It' if number == 1 else 'They'} no longer work"
+            f"{'s' if number == 1 else ''}, and nothing that works is touched. It cannot be undone."
         )
     else:
         title = f"Revoke {label}?"
@@ -181,14 +181,14 @@ def _receipt(removal: Removal, receipt: RevokeReceipt, dashboard_url: str) -> di
 
 
 def _title(label: str, receipt: RevokeReceipt, *, old: bool) -> str:
-    done = "removed" if old else "revoked"
+    done, number = "removed" if old else "revoked", len(receipt.accounts)
     if old:
-        label = f"Old accounts of {label}"
+        label = count(number, f"old {label} account")
     match receipt.outcome:
         case EventOutcome.DONE:
             return f"{label} {done}"
         case EventOutcome.UNKNOWN:
-            return f"{label}: not known whether {'they are' if old else 'it is'} {done}"
+            return f"{label}: not known whether {'they are' if old and number != 1 else 'it is'} {done}"
         case EventOutcome.PARTLY:
             return f"{label}: only partly {done}"
         case _:

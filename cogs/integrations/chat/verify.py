@@ -74,12 +74,12 @@ def _one(context: Context, reply: Reply, report: CheckReport) -> Answer:
 def _table(report: CheckReport) -> discord.Embed:
     if not report.findings:
         return discord.Embed(title="Nothing to check", description="No app is connected here.", colour=GREY)
-    asked = f"This asked the apps {_times(report.probes)}, {ago(report.at)}."
-    lines = limited([line(finding) for finding in report.findings], DESCRIPTION - size(asked) - 2)
+    tail = f"\n\nThis asked the apps {_times(report.probes)}, {ago(report.at)}." if report.probes else ""
+    lines = limited([line(finding) for finding in report.findings], DESCRIPTION - size(tail))
     good = sum(finding.verdict is Verdict.WORKS for finding in report.findings)
     return discord.Embed(
         title=f"{good} of {count(len(report.findings), 'app')} proved to work",
-        description=f"{lines}\n\n{asked}",
+        description=lines + tail,
         colour=GREEN if good == len(report.findings) else ORANGE,
     )
 
@@ -91,26 +91,22 @@ def _times(number: int) -> str:
 def line(finding: Finding) -> str:
     """What was found, in one line that is only for those who manage the server."""
     sign, label = indicator(finding.row), clean(finding.provider.label)
-    return f"{sign} **{label}** · {_found(finding)}"
+    return f"{sign} **{label}** · {_found(finding, label)}"
 
 
-def _found(finding: Finding) -> str:
+def _found(finding: Finding, label: str) -> str:
     match finding.verdict:
         case Verdict.WORKS:
             return f"Works, checked just now{_as(finding.whom)}"
         case Verdict.ACCEPTED:
             return "Accepted the access; whose it is may not be asked"
         case Verdict.REFUSED if finding.row.state is State.NEEDS_RECONNECT:
-            return f"{status(finding.row)}: {_refused(finding)}"
+            return f"{status(finding.row)}: {label} refused the access when it was tried"
         case Verdict.REFUSED:  # another account has taken its place
-            return f"{status(finding.row)}: {_refused(finding)}; another account is used now"
+            return f"{status(finding.row)} with another account now: {label} refused the one that was tried"
     if finding.why is Why.NOT_CONNECTED:
         return f"{status(finding.row)}: nothing to check"
     return f"Could not be checked: {why(finding)}"
-
-
-def _refused(finding: Finding) -> str:
-    return f"{clean(finding.provider.label)} refused the access when it was tried"
 
 
 def why(finding: Finding) -> str:

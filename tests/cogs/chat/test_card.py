@@ -92,7 +92,7 @@ async def test_the_select_opens_a_card_for_that_person_alone(world: World) -> No
     assert "Need: Required" in told
     assert "Account: work" in told
     assert "Since: <t:" in told
-    assert "Checked: <t:" in told
+    assert "Checked at Composio: <t:" in told
 
 
 async def test_a_card_says_why_an_app_needs_reconnecting(world: World) -> None:
@@ -112,7 +112,7 @@ async def test_a_cards_switch_changes_the_card_in_place(world: World) -> None:
     await world.manager.click(card, label="Disable")
 
     assert "🟡 Gmail" in text(card)
-    assert "Checked: <t:" in text(card)
+    assert "Checked at Composio: <t:" in text(card)
     assert labels_of(card) == ["Enable", "Check now", "Open Composio"]
     await world.manager.click(card, label="Enable")
     assert "🟢 Gmail" in text(card)
@@ -165,7 +165,7 @@ async def test_a_card_shows_what_is_known_when_proofs_cannot_be_read(
     toggled = await world.manager.slash(world.channel, "integrations toggle", provider="gmail")
 
     assert "Switched off here." in shown(toggled)
-    assert "Check:" not in shown(toggled)
+    assert "Access:" not in shown(toggled)
 
 
 # The command

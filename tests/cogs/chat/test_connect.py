@@ -258,4 +258,4 @@ async def test_the_history_does_not_call_an_app_revoked_that_goes_on_working() -
         action=Action.REVOKE, outcome=EventOutcome.DONE, after=Condition.CONNECTED, accounts=2, accounts_gone=2
     )
 
-    assert "🟢 **Gmail** 2 accounts revoked, another works" in written(await told(DEFAULT, [happened]))
+    assert "🟢 **Gmail** 2 accounts removed, another works" in written(await told(DEFAULT, [happened]))

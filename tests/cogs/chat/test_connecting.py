@@ -331,6 +331,20 @@ async def reconnected(world: World, who: str) -> ResponseMessage:
     return message
 
 
+async def test_one_old_account_is_one(world: World) -> None:
+    world.composio.expire(world.composio.connect("linear").id)
+    message = message_of(await connect(world, who="admin"))
+    world.composio.allow(token_of(message))
+    await polled(world)
+
+    question = message_of(await world.admin.click(message, label="Remove 1 old account"))
+    assert "Remove 1 old Linear account?" in text(question)
+    assert "This deletes this account at Composio. It no longer works, and" in text(question)
+    await world.admin.click(question, label="Remove 1 account")
+
+    assert text(question).startswith("1 old Linear account removed")
+
+
 async def test_an_administrator_removes_what_no_longer_works_and_nothing_else(world: World) -> None:
     message = await reconnected(world, "admin")
     assert "2 old accounts no longer work." in text(message)
@@ -339,12 +353,12 @@ async def test_an_administrator_removes_what_no_longer_works_and_nothing_else(wo
     assert "Remove 2 old Linear accounts?" in text(question)
     await world.admin.click(question, label="Remove 2 accounts")
 
-    assert "Old accounts of Linear removed" in text(question)
+    assert "2 old Linear accounts removed" in text(question)
     assert text(question).count("deleted; it was not active") == 2
     [left] = world.composio.accounts.values()
     assert left.status == "ACTIVE"
     assert "🟢 **Linear** · Connected" in await listed(world)
-    assert "**Linear** 2 accounts revoked, another works · ada" in await history(world)
+    assert "**Linear** 2 accounts removed, another works · ada" in await history(world)
 
 
 async def test_what_works_again_since_the_question_stays(world: World) -> None:

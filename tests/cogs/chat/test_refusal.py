@@ -80,6 +80,6 @@ async def test_of_two_accounts_the_other_one_is_still_to_be_tried() -> None:
     answer = await unproved(DEFAULT, Finding(GMAIL, WORKS, Verdict.REFUSED), MEMBER)
 
     assert answer.text == (
-        "🟠 This needs Gmail to be proved to work: "
-        "Gmail refused one access when it was tried; try again for the other one."
+        "🟠 This needs Gmail to be proved to work, "
+        "but it refused one account when that was tried: try again for the other one."
     )

@@ -112,6 +112,25 @@ async def test_what_was_asked_twice_is_told_as_that(world: World) -> None:
 async def test_nothing_is_said_of_requests_where_there_were_none(world: World) -> None:
     assert await verify(world) == "🔴 **Gmail** · Not connected: nothing to check"
 
+    world.composio.connect("googledocs")
+    await synced(world)
+    world.env.backend.advance_clock(SECONDS)
+    said = await verify(world, None)
+    assert "0 of 1 app proved to work" in said
+    assert "This asked" not in said
+
+
+async def test_of_two_accounts_the_refused_one_is_told_and_that_the_other_one_is_used(world: World) -> None:
+    world.composio.connect("github", age=timedelta(days=1))
+    dead = world.composio.connect("github")
+    await synced(world)
+    world.composio.kill_token(dead.id)
+
+    said = await verify(world, "github")
+
+    words = "🟢 **GitHub** · Connected with another account now: GitHub refused the one that was tried"
+    assert said.startswith(words)
+
 
 async def test_nothing_that_is_connected_is_told_as_that(world: World) -> None:
     assert "No app is connected here." in await verify(world, None)
