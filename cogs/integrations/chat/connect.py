@@ -14,7 +14,7 @@ from storage.integrations import Integration, State
 
 from ..mirror.catalog import Provider
 from ..mirror.connecting import Connecting, Ended, Outcome
-from ..mirror.errors import MissingRightError, NotConnectableError, Right
+from ..mirror.errors import ComposioError, MissingRightError, NotConnectableError, Right
 from . import howto
 from .answer import Answer, Interaction, Place, Reply
 from .buttons import ActionButton, row_of, switch
@@ -50,6 +50,10 @@ async def command(context: Context, reply: Reply, name: str) -> None:
     except NotConnectableError as error:
         log_trouble(error)
         await howto.show(context, reply, provider.id, instead=for_error(error))
+        return
+    except ComposioError as error:
+        log_trouble(error)
+        await reply.add(Answer(text=for_error(error), view=_ways_on(provider)))
         return
     except asyncio.CancelledError:
         await reply.add(Answer(text="The bot was stopped before there was a link. Nothing was connected."))
@@ -162,8 +166,12 @@ def _not_connected(provider: Provider, outcome: Outcome) -> Answer:
     label = clean(provider.label)
     title, text = _words(label, outcome)
     embed = discord.Embed(title=title, description=text, colour=ORANGE)
+    return Answer(embed, _ways_on(provider))
+
+
+def _ways_on(provider: Provider) -> discord.ui.View:
     again = ActionButton("connect", provider.id, label="Try again", style=discord.ButtonStyle.primary)
-    return Answer(embed, row_of(again, _by_hand(provider)))
+    return row_of(again, _by_hand(provider))
 
 
 def _words(label: str, outcome: Outcome) -> tuple[str, str]:

@@ -68,9 +68,8 @@ async def test_an_app_is_connected_from_the_channel(world: World, caplog: pytest
     assert "connecting-" not in text(message) + await listed(world)
 
 
-@pytest.mark.parametrize("who", ["member"])
-async def test_who_may_not_manage_the_server_gets_no_link(world: World, who: str) -> None:
-    result = await connect(world, who=who)
+async def test_who_may_not_manage_the_server_gets_no_link(world: World) -> None:
+    result = await connect(world, who="member")
 
     assert shown(result) == RIGHT
     assert labels(result) == ["How to connect"]

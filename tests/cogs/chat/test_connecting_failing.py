@@ -51,6 +51,16 @@ async def test_a_link_that_discord_refuses_is_replaced_by_the_steps(world: World
     assert labels(result) == ["Open Composio", "I've connected it"]
 
 
+async def test_without_a_link_it_can_be_tried_again_or_done_by_hand(world: World) -> None:
+    world.composio.fail(Refuse(502, headers={"x-should-retry": "false"}), method="POST", path="*/link")
+
+    result = await connect(world)
+
+    assert shown(result) == "Composio did not answer properly; it seems to have trouble."
+    assert labels(result) == ["Try again", "How to connect by hand"]
+    assert "Connect Linear" in shown(await world.manager.click(message_of(result), label="Try again"))
+
+
 async def test_an_end_that_cannot_be_told_for_want_of_discord_is_no_error(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
