@@ -61,7 +61,7 @@ button:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 button.remove { color: var(--danger); }
 main.alone { max-width: 30rem; }
 .alone .card { margin-block: 1.25rem .75rem; padding: 1.25rem; }
-.alone .card p { color: var(--ink); }
+.alone .card p { color: var(--ink); overflow-wrap: anywhere; }
 .note { font-size: .85rem; }
 label { display: block; margin-top: 1.25rem; font-size: .85rem; font-weight: 500; }
 input { width: 100%; margin-top: .3rem; padding: .6rem .75rem; font: inherit; color: var(--ink);

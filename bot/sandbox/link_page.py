@@ -68,7 +68,7 @@ def _question(link: Link, account: Account, bot: str) -> str:
         f"<p>Allow it, and {who} works in {app} with the account that is signed in here, for the whole server.</p>"
         f'<form method="post" action="{target}/allow"><label>Signed in to {app} as'
         f'<input name="owner" value="{escape(account.owner)}" maxlength="{OWNER_LENGTH}" required '
-        'autocomplete="off" spellcheck="false"></label><div class="choice">'
+        'pattern=".*\\S.*" autocomplete="off" spellcheck="false"></label><div class="choice">'
         f'<button class="allow">Allow</button><button formaction="{target}/deny" formnovalidate>Deny</button>'
         '</div></form></div><p class="note">The link works once, until '
         f'<time datetime="{until.isoformat()}">{until:%H:%M} UTC on {until.day} {until:%b %Y}</time>.</p></main>',
