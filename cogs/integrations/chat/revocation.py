@@ -149,12 +149,14 @@ def _question(removal: Removal, user_id: str) -> discord.Embed:
             f"This takes away {these} at Composio, and the access at {label}, for everything that "
             f"uses the user ID `{user_id}`. It cannot be undone; the app would have to be connected again."
         )
-    lines = limited([_account(account) for account in removal.accounts], DESCRIPTION - size(text) - 2)
+    usable = "refused when it was tried" if removal.old else "active"
+    lines = limited([_account(account, usable) for account in removal.accounts], DESCRIPTION - size(text) - 2)
     return discord.Embed(title=title, description=f"{text}\n\n{lines}", colour=RED)
 
 
-def _account(account: Account) -> str:
-    state = "active" if account.usable else clean(account.status.lower())
+def _account(account: Account, usable: str) -> str:
+    """One that is asked about; *usable* says what one is that Composio shows as active."""
+    state = usable if account.usable else clean(account.status.lower())
     return f"**{clean(shorten(account.name, 40))}** · {state} · added {day(account.created_at)}"
 
 

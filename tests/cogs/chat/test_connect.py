@@ -240,6 +240,13 @@ async def test_the_question_about_old_accounts_names_them_and_what_stays() -> No
     assert buttons_of(answer) == ["Remove 2 accounts", "Cancel"]
 
 
+async def test_an_old_account_that_the_app_refuses_is_not_called_active() -> None:
+    said = written(await asked_about_old(DEFAULT, [account(2, "ACTIVE")], "gmail"))
+
+    assert "· refused when it was tried ·" in said
+    assert "active" not in said
+
+
 async def test_with_nothing_old_left_nothing_is_asked() -> None:
     answer = await asked_about_old(DEFAULT, [], "gmail")
 
