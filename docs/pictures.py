@@ -65,6 +65,9 @@ async def scenes(world: World) -> AsyncIterator[Shot]:
     yield "receipt", ada, _message(question)  # the same message, as it is now
     yield "history", ada, await _use(ada, world, "history")
     yield "history-of-one", ada, await _use(ada, world, "history", provider="notion")
+    for account in [one for one in world.composio.accounts.values() if one.toolkit == "googlecalendar"]:
+        world.composio.kill_token(account.id)
+    yield "verify", ada, await _use(ada, world, "verify")
     await _use(ada, world, "alerts", channel=world.channel)
     for account in [one for one in world.composio.accounts.values() if one.toolkit == "gmail"]:
         world.composio.expire(account.id)

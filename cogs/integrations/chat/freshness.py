@@ -28,9 +28,7 @@ def checked(freshness: Freshness, composio_user_id: str, at: datetime) -> str:
     return f"{name} {value}"
 
 
-def parts(
-    freshness: Freshness, composio_user_id: str, at: datetime, name: str = "Checked at Composio"
-) -> tuple[str, str]:
+def parts(freshness: Freshness, composio_user_id: str, at: datetime, name: str = "As of") -> tuple[str, str]:
     """The same as the name and the value of a field, beside one about a check at the app itself."""
     if not freshness.is_stale(at):
         return name, ago(at)

@@ -92,7 +92,7 @@ async def test_the_select_opens_a_card_for_that_person_alone(world: World) -> No
     assert "Need: Required" in told
     assert "Account: work" in told
     assert "Since: <t:" in told
-    assert "Checked at Composio: <t:" in told
+    assert "As of: <t:" in told
 
 
 async def test_a_card_says_why_an_app_needs_reconnecting(world: World) -> None:
@@ -112,7 +112,7 @@ async def test_a_cards_switch_changes_the_card_in_place(world: World) -> None:
     await world.manager.click(card, label="Disable")
 
     assert "🟡 Gmail" in text(card)
-    assert "Checked at Composio: <t:" in text(card)
+    assert "As of: <t:" in text(card)
     assert labels_of(card) == ["Enable", "Check now", "Open Composio"]
     await world.manager.click(card, label="Enable")
     assert "🟢 Gmail" in text(card)

@@ -85,7 +85,7 @@ async def test_a_card_has_a_field_for_it() -> None:
 
     fresh, old = embed_of(await carded(context(hours=0))).fields[-1], embed_of(await carded(stale)).fields[-1]
 
-    assert (fresh.name, fresh.value) == ("Checked at Composio", AGO)
+    assert (fresh.name, fresh.value) == ("As of", AGO)
     assert (old.name, old.value) == ("⚠️ Not checked since", f"{AGO}: Composio refused the API key")
 
 
