@@ -39,10 +39,10 @@ class Integrations(Protocol):
     """What the loaded plugin answers; `of` gives it.
 
     All answers come from memory, which keeps what the servers have that this bot serves here. They are never older
-    than the last sync, check, toggle or revoke of this process, also when a revoke could not be stored yet. What
-    anything else writes to the database they know within one second on PostgreSQL, and within five on SQLite or
-    behind a pooler that cannot ``LISTEN``, while the database can be read; docs/how-it-stays-right.md names the
-    exceptions.
+    than the last sync, connection, check, toggle or revoke of this process, also when a revoke could not be stored
+    yet. What anything else writes to the database they know within one second on PostgreSQL, and within five on
+    SQLite or behind a pooler that cannot ``LISTEN``, while the database can be read; docs/how-it-stays-right.md
+    names the exceptions.
     """
 
     async def require(
