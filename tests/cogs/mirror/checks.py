@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.sandbox.faults import Meanwhile
 from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror.catalog import DEFAULT, Catalog
@@ -81,25 +80,6 @@ class Checks(Process):
     async def close(self) -> None:
         await self.prover.close()
         await super().close()
-
-
-class Held:
-    """An answer that is made, and then held until it is let go; *path* says to which request."""
-
-    def __init__(self, standin: StandIn, path: str) -> None:
-        self._reached, self._go = asyncio.Event(), asyncio.Event()
-        standin.fail(Meanwhile(self._hold), method="*", path=path)
-
-    async def _hold(self) -> None:
-        self._reached.set()
-        await self._go.wait()
-
-    async def reached(self) -> None:
-        async with asyncio.timeout(5):
-            await self._reached.wait()
-
-    def let_go(self) -> None:
-        self._go.set()
 
 
 def probes(standin: StandIn) -> int:

@@ -11,10 +11,11 @@ from bot.sandbox.standin import StandIn
 from cogs.integrations.composio.gateway import ComposioGateway
 from cogs.integrations.mirror import connecting, pursuit
 from storage.integrations import open_engine, prepare
+from tests.cogs.conftest import gateway_to
 from tests.cogs.mirror.backgrounds import INTERVAL, Background, Start
 from tests.cogs.mirror.checks import Checks
 from tests.cogs.mirror.connects import Connects
-from tests.cogs.mirror.processes import Process
+from tests.cogs.mirror.processes import AProcess, Opened, Process
 from tests.cogs.mirror.stores import Clock
 from tests.storage.conftest import databases, postgres, proxied_engine, server, url, wire
 
@@ -27,17 +28,36 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def one(gateway: ComposioGateway, engine: AsyncEngine, clock: Clock) -> AsyncIterator[Process]:
-    process = Process(gateway, engine, clock)
-    yield process
-    await process.close()
+async def opened(gateway: ComposioGateway, engine: AsyncEngine, clock: Clock) -> AsyncIterator[Opened]:
+    """Opens another process over the same Composio and database."""
+    processes: list[Process] = []
+
+    def begin(kind: type[AProcess]) -> AProcess:
+        process = kind(gateway, engine, clock)
+        processes.append(process)
+        return process
+
+    yield begin
+    for process in processes:
+        await process.close()
 
 
 @pytest.fixture
-async def other(gateway: ComposioGateway, engine: AsyncEngine, clock: Clock) -> AsyncIterator[Process]:
-    process = Process(gateway, engine, clock)
-    yield process
-    await process.close()
+def one(opened: Opened) -> Process:
+    return opened(Process)
+
+
+@pytest.fixture
+def other(opened: Opened) -> Process:
+    return opened(Process)
+
+
+@pytest.fixture
+async def patient(standin: StandIn) -> AsyncIterator[ComposioGateway]:
+    """Waits for an answer that a test holds."""
+    gateway = gateway_to(standin.base_url)
+    yield gateway
+    await gateway.close()
 
 
 @pytest.fixture
@@ -81,27 +101,17 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def here(
-    standin: StandIn, gateway: ComposioGateway, engine: AsyncEngine, clock: Clock
-) -> AsyncIterator[Connects]:
+def here(standin: StandIn, opened: Opened, clock: Clock) -> Connects:
     standin.clock = clock
-    process = Connects(gateway, engine, clock)
-    yield process
-    await process.close()
+    return opened(Connects)
 
 
 @pytest.fixture
-async def there(gateway: ComposioGateway, engine: AsyncEngine, clock: Clock) -> AsyncIterator[Connects]:
-    process = Connects(gateway, engine, clock)
-    yield process
-    await process.close()
+def there(opened: Opened) -> Connects:
+    return opened(Connects)
 
 
 @pytest.fixture
-async def checking(
-    gateway: ComposioGateway, engine: AsyncEngine, clock: Clock, standin: StandIn
-) -> AsyncIterator[Checks]:
+def checking(standin: StandIn, opened: Opened, clock: Clock) -> Checks:
     standin.clock = clock
-    process = Checks(gateway, engine, clock)
-    yield process
-    await process.close()
+    return opened(Checks)

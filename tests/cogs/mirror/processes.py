@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Protocol, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -21,6 +22,14 @@ GMAIL, PLACE = DEFAULT.by_id["gmail"], DEFAULT.places["gmail"]
 HERE, ELSEWHERE = 4, 5
 ADA, BOB = Actor(HERE, person_id=7), Actor(HERE, person_id=8)
 GONE = "ConnectedAccount_ResourceNotFound"
+
+AProcess = TypeVar("AProcess", bound="Process")
+
+
+class Opened(Protocol):
+    """Opens a process that is closed after the test."""
+
+    def __call__(self, kind: type[AProcess], /) -> AProcess: ...
 
 
 class Process(UseCases):

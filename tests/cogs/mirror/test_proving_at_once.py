@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.sandbox.faults import Refuse
 from bot.sandbox.standin import StandIn
@@ -18,9 +16,10 @@ from cogs.integrations.mirror.findings import Why
 from cogs.integrations.mirror.plan import REFUSED
 from cogs.integrations.mirror.results import Actor
 from storage.integrations import Condition, State, Verdict
-from tests.cogs.conftest import USER, gateway_to
-from tests.cogs.mirror.checks import LIST, PROXY, Checks, Held, probes
-from tests.cogs.mirror.processes import ADA, ELSEWHERE, GMAIL, left_by
+from tests.cogs.conftest import USER
+from tests.cogs.mirror.checks import LIST, PROXY, Checks, probes
+from tests.cogs.mirror.held import Held
+from tests.cogs.mirror.processes import ADA, ELSEWHERE, GMAIL, Opened, left_by
 from tests.cogs.mirror.stores import Clock, begun
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -28,21 +27,14 @@ APPS = ("gmail", "github", "notion", "linear", "googledrive", "googlecalendar")
 
 
 @pytest.fixture
-async def gateway(standin: StandIn) -> AsyncIterator[ComposioGateway]:
-    """Waits for an answer that a test holds."""
-    opened = gateway_to(standin.base_url)
-    yield opened
-    await opened.close()
+def gateway(patient: ComposioGateway) -> ComposioGateway:
+    return patient
 
 
 @pytest.fixture
-async def elsewhere(
-    gateway: ComposioGateway, engine: AsyncEngine, clock: Clock, checking: Checks
-) -> AsyncIterator[Checks]:
+def elsewhere(opened: Opened) -> Checks:
     """Another process over the same database and Composio."""
-    process = Checks(gateway, engine, clock)
-    yield process
-    await process.close()
+    return opened(Checks)
 
 
 # A revoke

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -20,8 +19,9 @@ from cogs.integrations.mirror.errors import ComposioBudgetError, ComposioUnavail
 from cogs.integrations.mirror.findings import Why
 from cogs.integrations.mirror.plan import REFUSED
 from storage.integrations import Action, Attempt, Condition, Event, Integration, State, Verdict
-from tests.cogs.conftest import KEY, NOW, USER, gateway_to
-from tests.cogs.mirror.checks import LIST, PROXY, Checks, Held, probes
+from tests.cogs.conftest import KEY, NOW, USER
+from tests.cogs.mirror.checks import LIST, PROXY, Checks, probes
+from tests.cogs.mirror.held import Held
 from tests.cogs.mirror.processes import GMAIL
 from tests.cogs.mirror.stores import Clock, begun
 
@@ -29,11 +29,8 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-async def gateway(standin: StandIn) -> AsyncIterator[ComposioGateway]:
-    """Waits for an answer that a test holds."""
-    opened = gateway_to(standin.base_url)
-    yield opened
-    await opened.close()
+def gateway(patient: ComposioGateway) -> ComposioGateway:
+    return patient
 
 
 async def events(checking: Checks) -> dict[str, tuple[Action, Condition]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -18,7 +17,8 @@ from cogs.integrations.mirror.errors import ComposioUnavailableError
 from cogs.integrations.mirror.results import Actor, SyncReport
 from cogs.integrations.mirror.running import Run
 from storage.integrations import State, Store
-from tests.cogs.conftest import USER, gateway_to
+from tests.cogs.conftest import USER
+from tests.cogs.mirror.held import Held
 from tests.cogs.mirror.stores import state
 from tests.cogs.use_cases import UseCases
 
@@ -27,30 +27,8 @@ LIST = "*/connected_accounts"
 
 
 @pytest.fixture
-async def gateway(standin: StandIn) -> AsyncIterator[ComposioGateway]:
-    """Waits for an answer that a test holds."""
-    opened = gateway_to(standin.base_url)
-    yield opened
-    await opened.close()
-
-
-class Held:
-    """A read whose answer is made, and then held until it is let go."""
-
-    def __init__(self, standin: StandIn) -> None:
-        self._reached, self._go = asyncio.Event(), asyncio.Event()
-        standin.fail(Meanwhile(self._hold), path=LIST)
-
-    async def _hold(self) -> None:
-        self._reached.set()
-        await self._go.wait()
-
-    async def reached(self) -> None:
-        async with asyncio.timeout(5):
-            await self._reached.wait()
-
-    def let_go(self) -> None:
-        self._go.set()
+def gateway(patient: ComposioGateway) -> ComposioGateway:
+    return patient
 
 
 def plain(use_cases: UseCases, person_id: int = 1) -> Run[SyncReport]:
@@ -63,7 +41,7 @@ def fresh(use_cases: UseCases, person_id: int = 1) -> Run[SyncReport]:
 
 async def older(use_cases: UseCases, standin: StandIn) -> tuple[Run[SyncReport], Held]:
     """A sync that has read that nothing is connected, and hangs; then Gmail is connected."""
-    held = Held(standin)
+    held = Held(standin, LIST)
     run = plain(use_cases)
     await held.reached()
     standin.connect("gmail")
@@ -174,7 +152,7 @@ async def test_what_was_found_a_moment_ago_does_not_answer_it_either(
 async def test_who_asks_when_a_fresh_read_has_begun_gets_one_of_their_own(
     use_cases: UseCases, standin: StandIn
 ) -> None:
-    held = Held(standin)
+    held = Held(standin, LIST)
     first = fresh(use_cases)
     await held.reached()
     second = fresh(use_cases)
@@ -222,7 +200,7 @@ async def test_an_older_read_never_brings_back_what_it_saw(
     use_cases: UseCases, standin: StandIn, store: Store, first: str
 ) -> None:
     run, held = await older(use_cases, standin)
-    held_too = Held(standin)
+    held_too = Held(standin, LIST)
     newer = fresh(use_cases)
     await held_too.reached()
     order = [(held, run), (held_too, newer)]
@@ -238,7 +216,7 @@ async def test_an_older_read_never_brings_back_what_it_saw(
 @pytest.mark.usefixtures("hasty")
 async def test_beside_two_that_hang_there_is_never_a_third(use_cases: UseCases, standin: StandIn) -> None:
     run, held = await older(use_cases, standin)
-    held_too = Held(standin)
+    held_too = Held(standin, LIST)
     newer = fresh(use_cases)
     await held_too.reached()
 
