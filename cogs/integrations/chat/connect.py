@@ -158,7 +158,8 @@ def _connected(interaction: Interaction, provider: Provider, ended: Ended) -> An
         old = len(ended.old)
         lines.append(f"{count(old, 'old account')} no longer work{'s' if old == 1 else ''}.")
         buttons.append(ActionButton(OLD, provider.id, label=f"Remove {count(old, 'old account')}"))
-    embed = discord.Embed(title=f"🟢 {label} is connected", description="\n".join(lines) or None, colour=GREEN)
+    title, _ = _words(label, ended.outcome)
+    embed = discord.Embed(title=title, description="\n".join(lines) or None, colour=GREEN)
     return Answer(embed, row_of(*buttons))
 
 

@@ -41,7 +41,7 @@ _UNCONNECTABLE = {
     Unconnectable.KEY: "This bot may not make links at Composio. "
     "Whoever runs this bot has to allow its API key to connect accounts.",
     Unconnectable.UNSUPPORTED: "Composio cannot connect this app by itself. Whoever runs this bot has to create "
-    "an auth config with an app of their own in Composio's dashboard.",
+    "an auth config with an app of their own in Composio's dashboard and to name it in the catalogue.",
 }
 _NOT_CONNECTED = {
     State.CONNECTED: "is connected.",

@@ -11,7 +11,7 @@ from simcord.actors import MemberActor
 from simcord.results import InteractionResult, ResponseMessage
 
 from bot.sandbox.faults import Alter, Lost, Refuse
-from tests.conftest import World, card_of, labels, labels_of, message_of, shown, synced, text
+from tests.conftest import World, card_of, labels, labels_of, message_of, shown, synced, text, text_of
 
 NO_RETRY = {"x-should-retry": "false"}
 RIGHT = "Only people with the permission **Manage Server** may do this."
@@ -44,9 +44,10 @@ async def history(world: World) -> str:
     return shown(await world.admin.slash(world.channel, "integrations history"))
 
 
-def everywhere(world: World) -> str:
-    """All that everybody may read in the channel."""
-    return "\n".join(text(message) for message in world.channel.history())  # type: ignore[arg-type]
+def seen(world: World, viewer: MemberActor) -> str:
+    """All that this person may see in the channel, also where the buttons lead."""
+    messages = world.channel.history(viewer=viewer)
+    return "\n".join(f"{text_of(one.content, one.embeds)} {one.components}" for one in messages)
 
 
 async def test_an_app_is_connected_from_the_channel(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -58,13 +59,15 @@ async def test_an_app_is_connected_from_the_channel(world: World, caplog: pytest
     assert result.ephemeral
     assert "Connect Linear" in text(message)
     assert "peterbot-user" not in text(message)
+    assert url in seen(world, world.manager)
+    assert url not in seen(world, world.member)
     assert world.composio.allow(token_of(message))
     await polled(world)
 
     assert "🟢 Linear is connected" in text(message)
     assert "🟢 **Linear** · Connected" in await listed(world)
     assert "**Linear** connected from here · mia" in await history(world)
-    assert url not in caplog.text + everywhere(world) + await history(world)
+    assert url not in caplog.text + seen(world, world.manager) + await history(world)
     assert "connecting-" not in text(message) + await listed(world)
 
 
@@ -191,7 +194,7 @@ async def test_every_error_of_a_link_is_one_answer_for_the_person_alone(
     assert said in shown(result)
     assert result.followups == []
     assert "connecting-" not in caplog.text + shown(result)
-    assert everywhere(world) == ""
+    assert world.channel.history() == []
     assert world.composio.accounts == {}
 
 
@@ -312,72 +315,6 @@ async def test_of_several_that_broke_one_is_chosen(world: World) -> None:
     offered = await world.manager.click(message_of(choice), label="Notion")
 
     assert "Reconnect Notion" in shown(offered)
-
-
-# Old accounts
-
-
-async def reconnected(world: World, who: str) -> ResponseMessage:
-    """Linear had two accounts that died, and was connected again."""
-    for account in (world.composio.connect("linear"), world.composio.connect("linear")):
-        await synced(world)
-        world.composio.expire(account.id)
-    await synced(world)
-    message = message_of(await connect(world, who=who))
-    assert "Reconnect Linear" in text(message)
-    world.composio.allow(token_of(message))
-    await polled(world)
-    return message
-
-
-async def test_one_old_account_is_one(world: World) -> None:
-    world.composio.expire(world.composio.connect("linear").id)
-    message = message_of(await connect(world, who="admin"))
-    world.composio.allow(token_of(message))
-    await polled(world)
-
-    question = message_of(await world.admin.click(message, label="Remove 1 old account"))
-    assert "Remove 1 old Linear account?" in text(question)
-    assert "This deletes this account at Composio. It no longer works, and" in text(question)
-    await world.admin.click(question, label="Remove 1 account")
-
-    assert text(question).startswith("1 old Linear account removed")
-
-
-async def test_an_administrator_removes_what_no_longer_works_and_nothing_else(world: World) -> None:
-    message = await reconnected(world, "admin")
-    assert "2 old accounts no longer work." in text(message)
-
-    question = message_of(await world.admin.click(message, label="Remove 2 old accounts"))
-    assert "Remove 2 old Linear accounts?" in text(question)
-    await world.admin.click(question, label="Remove 2 accounts")
-
-    assert "2 old Linear accounts removed" in text(question)
-    assert text(question).count("deleted; it was not active") == 2
-    [left] = world.composio.accounts.values()
-    assert left.status == "ACTIVE"
-    assert "🟢 **Linear** · Connected" in await listed(world)
-    assert "**Linear** 2 accounts removed, another works · ada" in await history(world)
-
-
-async def test_what_works_again_since_the_question_stays(world: World) -> None:
-    message = await reconnected(world, "admin")
-    question = message_of(await world.admin.click(message, label="Remove 2 old accounts"))
-    first, *others = [one for one in world.composio.accounts.values() if one.status == "EXPIRED"]
-    world.composio.change(first.id, status="ACTIVE")
-
-    await world.admin.click(question, label="Remove 2 accounts")
-
-    assert first.id in world.composio.accounts
-    assert not [one for one in others if one.id in world.composio.accounts]
-    assert text(question).count("deleted") == 1
-
-
-async def test_a_manager_is_not_offered_to_remove_them(world: World) -> None:
-    message = await reconnected(world, "manager")
-
-    assert "old account" not in text(message)
-    assert labels_of(message) == []
 
 
 # Only by hand
