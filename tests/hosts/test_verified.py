@@ -145,7 +145,8 @@ async def test_what_is_not_connected_is_refused_without_trying(world: World) -> 
 async def test_a_proof_that_has_become_too_old_is_made_anew(world: World) -> None:
     await connected(world)
     await world.member.slash(world.channel, "close")
-    await world.env.advance_time(3_590)
+    for _ in range(10):
+        await world.env.advance_time(359)
     await world.member.slash(world.channel, "close")
     assert probes(world) == 1
     [account] = world.composio.accounts.values()
