@@ -51,6 +51,13 @@ def probes(world: World) -> int:
     return sum(sent.path.endswith("/tools/execute/proxy") for sent in world.composio.requests)
 
 
+def refuses(world: World, status: int = 401) -> str:
+    """The app answers so to the one account's token from now on; returns whose account it is."""
+    [account] = world.composio.accounts.values()
+    world.composio.kill_token(account.id, status)
+    return account.owner
+
+
 @pytest.mark.usefixtures("work")
 async def test_an_app_that_works_is_tried_once_and_then_remembered(world: World) -> None:
     await connected(world)
@@ -75,21 +82,19 @@ async def test_it_answers_where_the_host_wants_it(world: World) -> None:
 @pytest.mark.usefixtures("work")
 async def test_a_dead_token_is_told_before_the_command_runs(world: World) -> None:
     await connected(world)
-    [account] = world.composio.accounts.values()
-    world.composio.kill_token(account.id)
+    owner = refuses(world)
 
     result = await world.member.slash(world.channel, "close")
 
     assert "GitHub refused the access when it was tried" in one_answer(result)
     assert "How to reconnect" in labels(result)
-    assert account.owner not in one_answer(result)
+    assert owner not in one_answer(result)
 
 
 @pytest.mark.usefixtures("work")
 async def test_a_refusal_stands_where_the_answer_would_have_stood(world: World) -> None:
     await connected(world)
-    [account] = world.composio.accounts.values()
-    world.composio.kill_token(account.id)
+    refuses(world)
 
     result = await world.manager.slash(world.channel, "announce")
 
@@ -112,8 +117,7 @@ async def test_what_is_switched_off_while_it_is_tried_is_refused(world: World) -
 @pytest.mark.usefixtures("work")
 async def test_access_without_a_name_is_no_proof(world: World) -> None:
     await connected(world)
-    [account] = world.composio.accounts.values()
-    world.composio.kill_token(account.id, 403)
+    refuses(world, 403)
 
     said = one_answer(await world.member.slash(world.channel, "close"))
 
@@ -149,8 +153,7 @@ async def test_a_proof_that_has_become_too_old_is_made_anew(world: World) -> Non
         await world.env.advance_time(359)
     await world.member.slash(world.channel, "close")
     assert probes(world) == 1
-    [account] = world.composio.accounts.values()
-    world.composio.kill_token(account.id)
+    refuses(world)
     await world.env.advance_time(20)
 
     said = one_answer(await world.member.slash(world.channel, "close"))

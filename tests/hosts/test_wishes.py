@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -65,16 +66,23 @@ async def test_what_cannot_be_proved_is_refused_at_load_in_a_sentence(
     assert COG not in bot_of(world).cogs
 
 
-async def test_an_address_in_the_catalogue_is_one(world: World, environment: pytest.MonkeyPatch) -> None:
-    with open("catalog.toml", "w", encoding="utf-8") as file:  # noqa: ASYNC230, PTH123 – a test's own
-        file.write("""extend = true
+def catalogue(file: str, provider: str, label: str) -> None:
+    """Write a file of a catalogue that has an app with an address."""
+    Path(file).write_text(
+        f"""extend = true
 [[provider]]
-id = "googledocs"
-label = "Google Docs"
-category = "Documents"
-description = "Needed for documents"
-whoami = "https://docs.example/me"
-""")
+id = "{provider}"
+label = "{label}"
+category = "Work"
+description = "Needed for work"
+whoami = "https://{provider}.example/me"
+""",
+        encoding="utf-8",
+    )
+
+
+async def test_an_address_in_the_catalogue_is_one(world: World, environment: pytest.MonkeyPatch) -> None:
+    catalogue("catalog.toml", "googledocs", "Google Docs")
     environment.setenv("INTEGRATIONS_CATALOG", "catalog.toml")
     command("google docs")
 
@@ -103,15 +111,7 @@ async def test_an_app_that_nobody_knows_is_refused_where_the_command_is_made(wor
 @asynccontextmanager
 async def another() -> AsyncIterator[AnyBot]:
     """A second bot in this process, with the plugin, a database of its own, and a catalogue that has Jira."""
-    with open("jira.toml", "w", encoding="utf-8") as file:  # noqa: ASYNC230, PTH123 – a test's own
-        file.write("""extend = true
-[[provider]]
-id = "jira"
-label = "Jira"
-category = "Development"
-description = "Needed for tickets"
-whoami = "https://jira.example/me"
-""")
+    catalogue("jira.toml", "jira", "Jira")
     settings = live("settings").IntegrationsSettings.read(
         INTEGRATIONS_CATALOG="jira.toml", INTEGRATIONS_DATABASE_URL="sqlite+aiosqlite:///another.db"
     )
